@@ -1,0 +1,89 @@
+import { DELIVERIES_BUCKET, VENDOR_STREAM } from "./subjects.ts";
+
+/** The users that the stores know: one for each service, one for a backend that publishes straight to the bus. */
+export const STORE_USERS = [
+  "notification-sse",
+  "chat-ws",
+  "tracking-ingest",
+  "tracking-fanout",
+  "publisher",
+] as const;
+export type StoreUser = (typeof STORE_USERS)[number];
+
+/** The inbox of a user's requests: its own, so that no service reads another's replies. */
+export function inboxPrefix(user: StoreUser | "admin"): string {
+  return `_INBOX_${user}`;
+}
+
+export interface NatsGrant {
+  readonly publish: readonly string[];
+  readonly subscribe: readonly string[];
+}
+
+const readVendorLog = [
+  `$JS.API.STREAM.INFO.${VENDOR_STREAM}`,
+  `$JS.API.STREAM.MSG.GET.${VENDOR_STREAM}`,
+  `$JS.API.DIRECT.GET.${VENDOR_STREAM}`,
+  `$JS.API.DIRECT.GET.${VENDOR_STREAM}.>`,
+];
+const deliveriesStream = `KV_${DELIVERIES_BUCKET}`;
+
+/** What each user may publish and subscribe to in NATS; everything else is refused by the server. */
+export const NATS_GRANTS: Record<StoreUser, NatsGrant> = {
+  "notification-sse": {
+    publish: ["vendor.*.orders", ...readVendorLog],
+    subscribe: ["live.vendor.*.orders", "live.chat.vendor.*", `${inboxPrefix("notification-sse")}.>`],
+  },
+  "chat-ws": {
+    publish: ["live.chat.buyer.*", "live.chat.vendor.*"],
+    subscribe: ["live.chat.buyer.*", "live.chat.vendor.*", `${inboxPrefix("chat-ws")}.>`],
+  },
+  "tracking-ingest": {
+    publish: ["live.tracking.*"],
+    subscribe: [`${inboxPrefix("tracking-ingest")}.>`],
+  },
+  "tracking-fanout": {
+    publish: [
+      `$KV.${DELIVERIES_BUCKET}.*`,
+      `$JS.API.STREAM.INFO.${deliveriesStream}`,
+      `$JS.API.STREAM.MSG.GET.${deliveriesStream}`,
+      `$JS.API.DIRECT.GET.${deliveriesStream}`,
+      `$JS.API.DIRECT.GET.${deliveriesStream}.>`,
+      `$JS.API.CONSUMER.CREATE.${deliveriesStream}`,
+      `$JS.API.CONSUMER.CREATE.${deliveriesStream}.>`,
+      `$JS.API.CONSUMER.DELETE.${deliveriesStream}.>`,
+      `$JS.API.CONSUMER.INFO.${deliveriesStream}.>`,
+      `$JS.API.CONSUMER.MSG.NEXT.${deliveriesStream}.>`,
+      `$JS.ACK.${deliveriesStream}.>`,
+      `$JS.FC.${deliveriesStream}.>`,
+    ],
+    subscribe: ["live.tracking.*", `${inboxPrefix("tracking-fanout")}.>`],
+  },
+  publisher: {
+    publish: ["vendor.*.orders", `$JS.API.STREAM.MSG.GET.${VENDOR_STREAM}`, `$JS.API.STREAM.INFO.${VENDOR_STREAM}`],
+    subscribe: [`${inboxPrefix("publisher")}.>`],
+  },
+};
+
+/** Rules of a Redis 7 ACL user, without its password. A user that is absent here has no access to Redis at all. */
+export const REDIS_GRANTS: Partial<Record<StoreUser, readonly string[]>> = {
+  "tracking-ingest": [
+    "~track:{*}:position",
+    "%R~track:{*}:watched",
+    "+@connection",
+    "+@read",
+    "+@write",
+    "+@scripting",
+    "-@dangerous",
+    "+info",
+  ],
+  "tracking-fanout": [
+    "%R~track:{*}:position",
+    "~track:{*}:watched",
+    "+@connection",
+    "+@read",
+    "+@write",
+    "-@dangerous",
+    "+info",
+  ],
+};

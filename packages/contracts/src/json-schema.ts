@@ -1,0 +1,55 @@
+import { z } from "zod";
+import {
+  chatClientFrameSchema,
+  chatServerFrameSchema,
+  conversationSchema,
+  messagesPageSchema,
+  openConversationSchema,
+  postMessageSchema,
+} from "./chat.ts";
+import { orderAcceptedSchema, orderSchema } from "./order.ts";
+import { problemDetailsSchema } from "./problem.ts";
+import {
+  deliverySchema,
+  deliveryStateSchema,
+  fixSchema,
+  trackingClientFrameSchema,
+  trackingServerFrameSchema,
+} from "./tracking.ts";
+import {
+  activityEventSchema,
+  pingEventSchema,
+  resumeEventSchema,
+  streamErrorSchema,
+  streamGoawaySchema,
+  vendorEventSchemas,
+} from "./vendor-events.ts";
+
+/** Every public shape, for clients in other languages: JSON Schema 2020-12 by name. */
+export function exportJsonSchemas(): Record<string, unknown> {
+  const schemas = {
+    Order: orderSchema,
+    OrderAccepted: orderAcceptedSchema,
+    NewOrder: vendorEventSchemas["new-order"],
+    Resume: resumeEventSchema,
+    Ping: pingEventSchema,
+    StreamError: streamErrorSchema,
+    StreamGoaway: streamGoawaySchema,
+    Activity: activityEventSchema,
+    OpenConversation: openConversationSchema,
+    Conversation: conversationSchema,
+    PostMessage: postMessageSchema,
+    MessagesPage: messagesPageSchema,
+    ChatClientFrame: chatClientFrameSchema,
+    ChatServerFrame: chatServerFrameSchema,
+    Fix: fixSchema,
+    Delivery: deliverySchema,
+    DeliveryState: deliveryStateSchema,
+    TrackingClientFrame: trackingClientFrameSchema,
+    TrackingServerFrame: trackingServerFrameSchema,
+    ProblemDetails: problemDetailsSchema,
+  };
+  return Object.fromEntries(
+    Object.entries(schemas).map(([name, schema]) => [name, z.toJSONSchema(schema, { io: "input" })]),
+  );
+}

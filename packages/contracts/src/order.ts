@@ -1,0 +1,41 @@
+import { z } from "zod";
+import { orderIdSchema, personIdSchema, vendorIdSchema } from "./ids.ts";
+
+/** ISO 8601 in UTC with milliseconds, as `Date.prototype.toISOString` writes it. */
+export const timestampSchema = z.iso.datetime({ precision: 3 });
+
+/** An integer in the currency's minor unit (ISO 4217). */
+const amountSchema = z.int().min(0).max(1_000_000_000_000);
+
+export const orderItemSchema = z.strictObject({
+  name: z.string().min(1).max(200),
+  quantity: z.int().min(1).max(10_000),
+  unitPrice: amountSchema,
+});
+
+/** Body of `POST /api/vendor/{vendorId}/orders`. */
+export const orderSchema = z.strictObject({
+  orderId: orderIdSchema,
+  buyerId: personIdSchema,
+  items: z.array(orderItemSchema).min(1).max(100),
+  total: amountSchema,
+  currency: z.string().regex(/^[A-Z]{3}$/, "must be an ISO 4217 code"),
+  note: z.string().max(1_000).optional(),
+});
+export type Order = z.infer<typeof orderSchema>;
+
+/** `data` of the event `new-order`. */
+export const newOrderSchema = orderSchema.extend({
+  vendorId: vendorIdSchema,
+  placedAt: timestampSchema,
+});
+export type NewOrder = z.infer<typeof newOrderSchema>;
+
+/** Answer of `POST /api/vendor/{vendorId}/orders` with 202: the event is durable. */
+export const orderAcceptedSchema = z.object({
+  /** The event's id in the vendor's stream. */
+  id: z.string(),
+  /** The same order had been stored before; nothing was stored now. */
+  duplicate: z.boolean(),
+});
+export type OrderAccepted = z.infer<typeof orderAcceptedSchema>;
