@@ -15,7 +15,10 @@ export const CHAT_CONTENT_MAX = 4_000;
 export const chatContentSchema = z
   .string()
   .min(1)
-  .refine((text) => [...text].length <= CHAT_CONTENT_MAX, `must be ${CHAT_CONTENT_MAX} characters at most`)
+  .refine(
+    (text) => [...text].length <= CHAT_CONTENT_MAX,
+    `must be ${CHAT_CONTENT_MAX} characters at most`,
+  )
   .refine((text) => !text.includes("\0"), "must not contain NUL")
   .refine((text) => !LONE_SURROGATE.test(text), "must be well-formed Unicode");
 

@@ -32,7 +32,11 @@ const deliveriesStream = `KV_${DELIVERIES_BUCKET}`;
 export const NATS_GRANTS: Record<StoreUser, NatsGrant> = {
   "notification-sse": {
     publish: ["vendor.*.orders", ...readVendorLog],
-    subscribe: ["live.vendor.*.orders", "live.chat.vendor.*", `${inboxPrefix("notification-sse")}.>`],
+    subscribe: [
+      "live.vendor.*.orders",
+      "live.chat.vendor.*",
+      `${inboxPrefix("notification-sse")}.>`,
+    ],
   },
   "chat-ws": {
     publish: ["live.chat.buyer.*", "live.chat.vendor.*"],
@@ -60,7 +64,11 @@ export const NATS_GRANTS: Record<StoreUser, NatsGrant> = {
     subscribe: ["live.tracking.*", `${inboxPrefix("tracking-fanout")}.>`],
   },
   publisher: {
-    publish: ["vendor.*.orders", `$JS.API.STREAM.MSG.GET.${VENDOR_STREAM}`, `$JS.API.STREAM.INFO.${VENDOR_STREAM}`],
+    publish: [
+      "vendor.*.orders",
+      `$JS.API.STREAM.MSG.GET.${VENDOR_STREAM}`,
+      `$JS.API.STREAM.INFO.${VENDOR_STREAM}`,
+    ],
     subscribe: [`${inboxPrefix("publisher")}.>`],
   },
 };

@@ -3,9 +3,7 @@ import { z } from "zod";
 /** What every id of the platform looks like (PROTOCOL.md G1). Nothing else reaches a subject, a key or a query. */
 export const ID_PATTERN = /^[A-Za-z0-9_-]{1,64}$/;
 
-const id = z
-  .string()
-  .regex(ID_PATTERN, "must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -");
+const id = z.string().regex(ID_PATTERN, "must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -");
 
 export const vendorIdSchema = id.brand<"VendorId">();
 export const orderIdSchema = id.brand<"OrderId">();

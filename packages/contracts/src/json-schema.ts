@@ -50,6 +50,9 @@ export function exportJsonSchemas(): Record<string, unknown> {
     ProblemDetails: problemDetailsSchema,
   };
   return Object.fromEntries(
-    Object.entries(schemas).map(([name, schema]) => [name, z.toJSONSchema(schema, { io: "input" })]),
+    Object.entries(schemas).map(([name, schema]) => [
+      name,
+      z.toJSONSchema(schema, { io: "input" }),
+    ]),
   );
 }

@@ -16,7 +16,11 @@ export const PROBLEMS = {
   "too-many-connections": { status: 429, title: "Too many connections", retryable: true },
   internal: { status: 500, title: "Internal error", retryable: false },
   "bad-gateway": { status: 502, title: "The service did not answer", retryable: true },
-  unavailable: { status: 503, title: "A store is unavailable; nothing was stored", retryable: true },
+  unavailable: {
+    status: 503,
+    title: "A store is unavailable; nothing was stored",
+    retryable: true,
+  },
   draining: { status: 503, title: "This replica is shutting down", retryable: true },
   timeout: { status: 504, title: "The service took too long", retryable: true },
 } as const satisfies Record<string, { status: number; title: string; retryable: boolean }>;

@@ -1,0 +1,35 @@
+import { defineConfig } from "vitest/config";
+
+// Tests run from source; `pnpm build` is not needed before them.
+const shared = {
+  resolve: { conditions: ["source"] },
+  ssr: { resolve: { conditions: ["source"] } },
+};
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        ...shared,
+        test: {
+          name: "integration",
+          include: ["{packages,services,infra,loadtests}/*/{src,test}/**/*.test.ts"],
+          exclude: ["**/node_modules/**", "**/dist/**", "**/*.e2e.test.ts"],
+          testTimeout: 20_000,
+          hookTimeout: 30_000,
+        },
+      },
+      {
+        ...shared,
+        test: {
+          name: "e2e",
+          include: ["infra/local/test/**/*.e2e.test.ts"],
+          // Each file runs a whole platform; one at a time is what two cores carry.
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+});
