@@ -7,6 +7,7 @@ export const LIMITS = {
   pongTimeoutMs: 10_000,
   keepaliveMs: 25_000,
   streamPingMs: 60_000,
+  framesPerSecond: 50,
   outboxBytes: 1024 * 1024,
   chatMessagesPerSecond: 10,
   chatMessagesBurst: 20,

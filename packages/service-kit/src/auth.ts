@@ -1,0 +1,161 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import type { IncomingHttpHeaders } from "node:http";
+import {
+  type Role,
+  TOKEN_AUDIENCE,
+  TOKEN_COOKIE,
+  tokenClaimsSchema,
+} from "@localstreet/contracts/auth";
+import {
+  ID_PATTERN,
+  type PersonId,
+  personIdSchema,
+  type VendorId,
+} from "@localstreet/contracts/ids";
+import { Problem } from "@localstreet/contracts/problem";
+import { createLocalJWKSet, errors, type JWTVerifyOptions, jwtVerify } from "jose";
+import { LRUCache } from "lru-cache";
+
+/** Who a checked token speaks for. */
+export interface Principal {
+  readonly personId: PersonId;
+  readonly role: Role;
+  /** The vendors that this member of staff acts for. */
+  readonly vendors: ReadonlySet<VendorId>;
+  /** When the token ends, in milliseconds since the epoch. */
+  readonly expiresAtMs: number;
+}
+
+export interface Authenticator {
+  /** @throws {Problem} `unauthenticated`, or `token-expired` for a genuine token that has ended. */
+  verifyToken(token: string): Promise<Principal>;
+  /**
+   * The caller of a request (PROTOCOL.md A3, A6).
+   *
+   * @throws {Problem} as `verifyToken`, and `forbidden` when the role is none of `roles`.
+   */
+  authenticate(request: { headers: IncomingHttpHeaders }, ...roles: Role[]): Promise<Principal>;
+  /** Where the request carries a token, without checking it. */
+  tokenOf(headers: IncomingHttpHeaders): RequestToken;
+}
+
+export type RequestToken =
+  | { readonly from: "authorization" | "cookie"; readonly token: string }
+  /** There is a cookie, but the page that sent it is none of ours: cross-site request forgery (A3, A4). */
+  | { readonly from: "foreign-cookie" }
+  | { readonly from: "nowhere" };
+
+const JWT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
+const TOKEN_MAX_LENGTH = 8_192;
+const HASHED_PERSON = /^h_[A-Za-z0-9_-]{43}$/;
+
+/** The person that a token's `sub` names (PROTOCOL.md A2). */
+export function personId(sub: string): PersonId {
+  // A sub that already looks like a hash is hashed too, or anybody with a free choice of `sub` could be somebody else.
+  if (ID_PATTERN.test(sub) && !HASHED_PERSON.test(sub)) return personIdSchema.parse(sub);
+  return personIdSchema.parse(`h_${createHash("sha256").update(sub).digest("base64url")}`);
+}
+
+/** @throws {Problem} `not-found` when the principal does not act for the vendor. */
+export function requireVendor(principal: Principal, vendorId: VendorId): void {
+  if (!principal.vendors.has(vendorId)) throw new Problem("not-found");
+}
+
+export function createAuthenticator(options: {
+  jwtSecret?: string | undefined;
+  jwksFile?: string | undefined;
+  issuer?: string | undefined;
+  allowedOrigins: readonly string[];
+  /** How many checked tokens are remembered. */
+  cacheSize?: number;
+}): Authenticator {
+  const verify = tokenVerifier(options);
+  const origins = new Set(options.allowedOrigins);
+  const checked = new LRUCache<string, Principal>({ max: options.cacheSize ?? 20_000 });
+
+  async function verifyToken(token: string): Promise<Principal> {
+    const known = checked.get(token);
+    if (known) {
+      if (known.expiresAtMs > Date.now()) return known;
+      checked.delete(token);
+    }
+    // Lenient base64 would give one token many spellings.
+    if (token.length > TOKEN_MAX_LENGTH || !JWT.test(token)) throw new Problem("unauthenticated");
+    const principal = await verify(token);
+    checked.set(token, principal);
+    return principal;
+  }
+
+  function tokenOf(headers: IncomingHttpHeaders): RequestToken {
+    const bearer = /^Bearer +(\S+)$/i.exec(headers.authorization ?? "")?.[1];
+    if (bearer !== undefined) return { from: "authorization", token: bearer };
+    const cookie = cookieValue(headers.cookie);
+    if (cookie === undefined) return { from: "nowhere" };
+    const { origin } = headers;
+    // `Origin` comes first: a browser that sends both means the same, and an old one sends no Sec-Fetch-Site.
+    const ours =
+      origin === undefined ? headers["sec-fetch-site"] === "same-origin" : origins.has(origin);
+    return ours ? { from: "cookie", token: cookie } : { from: "foreign-cookie" };
+  }
+
+  return {
+    verifyToken,
+    tokenOf,
+    async authenticate(request, ...roles) {
+      const found = tokenOf(request.headers);
+      if (!("token" in found)) throw new Problem("unauthenticated");
+      const principal = await verifyToken(found.token);
+      if (!roles.includes(principal.role)) throw new Problem("forbidden");
+      return principal;
+    },
+  };
+}
+
+/** The algorithm follows from the configuration and is never taken from the token (RFC 8725 section 3.1). */
+function tokenVerifier(options: {
+  jwtSecret?: string | undefined;
+  jwksFile?: string | undefined;
+  issuer?: string | undefined;
+}): (token: string) => Promise<Principal> {
+  const { jwtSecret, jwksFile, issuer } = options;
+  const checks: JWTVerifyOptions = {
+    algorithms: jwtSecret === undefined ? ["RS256", "ES256", "EdDSA", "Ed25519"] : ["HS256"],
+    audience: TOKEN_AUDIENCE,
+    requiredClaims: ["sub", "exp"],
+    ...(issuer === undefined ? {} : { issuer }),
+  };
+  let check: (token: string) => ReturnType<typeof jwtVerify>;
+  if (jwtSecret !== undefined) {
+    const key = new TextEncoder().encode(jwtSecret);
+    check = (token) => jwtVerify(token, key, checks);
+  } else {
+    if (jwksFile === undefined) throw new TypeError("no key to check tokens with");
+    const keys = createLocalJWKSet(JSON.parse(readFileSync(jwksFile, "utf8")));
+    check = (token) => jwtVerify(token, keys, checks);
+  }
+  return async (token) => {
+    try {
+      const { payload } = await check(token);
+      const claims = tokenClaimsSchema.parse(payload);
+      return {
+        personId: personId(claims.sub),
+        role: claims.role,
+        vendors: new Set(claims.vendors),
+        expiresAtMs: claims.exp * 1_000,
+      };
+    } catch (error) {
+      // jose checks the signature before the claims, so this token was genuine once.
+      if (error instanceof errors.JWTExpired) throw new Problem("token-expired");
+      throw new Problem("unauthenticated", undefined, { cause: error });
+    }
+  };
+}
+
+function cookieValue(header: string | undefined): string | undefined {
+  for (const pair of header?.split(";") ?? []) {
+    const [name, value] = pair.trim().split("=", 2);
+    if (name === TOKEN_COOKIE && value) return value;
+  }
+  return undefined;
+}

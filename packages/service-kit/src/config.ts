@@ -1,0 +1,94 @@
+import { LIMITS } from "@localstreet/contracts/limits";
+import { z } from "zod";
+
+const port = z.coerce.number().int().min(0).max(65_535);
+const list = z.string().transform((text) =>
+  text
+    .split(",")
+    .map((part) => part.trim())
+    .filter((part) => part !== ""),
+);
+
+/** A whole number of milliseconds from the environment, `fallback` when the variable is absent. */
+export function millisecondsEnv(fallback: number) {
+  return z.coerce.number().int().min(0).max(86_400_000).default(fallback);
+}
+
+/** A whole number from the environment, at least `min`, `fallback` when the variable is absent. */
+export function countEnv(fallback: number, min = 1) {
+  return z.coerce.number().int().min(min).max(Number.MAX_SAFE_INTEGER).default(fallback);
+}
+
+/** Variables of every service. */
+export const commonEnv = {
+  HOST: z.string().min(1).default("127.0.0.1"),
+  PORT: port,
+  ADMIN_PORT: port,
+  REPLICA_NAME: z
+    .string()
+    .regex(/^[A-Za-z0-9_.-]{1,64}$/, "must be a name of 1 to 64 characters of A-Z, a-z, 0-9, _ . -"),
+  LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).default("info"),
+  /** HS256, for development. RFC 7518 section 3.2 asks for a key of 32 bytes or more. */
+  AUTH_JWT_SECRET: z.string().min(32).optional(),
+  /** A JSON Web Key Set (RFC 7517). */
+  AUTH_JWKS_FILE: z.string().min(1).optional(),
+  AUTH_ISSUER: z.string().min(1).optional(),
+  /** Origins whose pages may use the cookie, as in `https://shop.example`. */
+  ALLOWED_ORIGINS: list.default([]),
+  BODY_BYTES: countEnv(LIMITS.bodyBytes),
+  DRAIN_MS: millisecondsEnv(LIMITS.drainMs),
+};
+
+export const natsEnv = {
+  NATS_URL: list.pipe(z.array(z.string().min(1)).min(1, "must be one or more addresses")),
+  NATS_USER: z.string().min(1),
+  NATS_PASSWORD: z.string().min(1),
+};
+
+export const redisEnv = { REDIS_URL: z.url({ protocol: /^rediss?$/ }) };
+
+export const postgresEnv = { DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }) };
+
+/** Variables of a service that holds WebSockets. */
+export const socketEnv = {
+  FRAME_BYTES: countEnv(LIMITS.frameBytes),
+  FRAMES_PER_SECOND: countEnv(LIMITS.framesPerSecond),
+  AUTHENTICATE_MS: millisecondsEnv(LIMITS.authenticateMs),
+  PING_INTERVAL_MS: millisecondsEnv(LIMITS.pingIntervalMs),
+  PONG_TIMEOUT_MS: millisecondsEnv(LIMITS.pongTimeoutMs),
+  OUTBOX_BYTES: countEnv(LIMITS.outboxBytes),
+};
+
+export type CommonConfig = z.infer<z.ZodObject<typeof commonEnv>>;
+export type SocketConfig = z.infer<z.ZodObject<typeof socketEnv>>;
+
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+}
+
+/**
+ * The configuration of a service from its environment. An empty variable counts as absent.
+ *
+ * @throws {ConfigError} that names every wrong or missing variable and what was expected (PROTOCOL.md O3). Values are
+ * not repeated: they may be secrets.
+ */
+export function readConfig<S extends z.ZodObject>(
+  schema: S,
+  env: Readonly<Record<string, string | undefined>>,
+): z.infer<S> {
+  const present = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ""));
+  const result = schema.safeParse(present);
+  const faults = result.success
+    ? []
+    : result.error.issues.map((issue) => {
+        const name = issue.path.map(String).join(".");
+        return present[name] === undefined ? `${name}: missing` : `${name}: ${issue.message}`;
+      });
+  if ((present.AUTH_JWT_SECRET === undefined) === (present.AUTH_JWKS_FILE === undefined)) {
+    faults.push("AUTH_JWT_SECRET, AUTH_JWKS_FILE: exactly one of them is needed");
+  }
+  if (!result.success || faults.length > 0) {
+    throw new ConfigError(`wrong configuration:\n${faults.map((fault) => `  ${fault}`).join("\n")}`);
+  }
+  return result.data;
+}
