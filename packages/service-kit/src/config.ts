@@ -26,7 +26,10 @@ export const commonEnv = {
   ADMIN_PORT: port,
   REPLICA_NAME: z
     .string()
-    .regex(/^[A-Za-z0-9_.-]{1,64}$/, "must be a name of 1 to 64 characters of A-Z, a-z, 0-9, _ . -"),
+    .regex(
+      /^[A-Za-z0-9_.-]{1,64}$/,
+      "must be a name of 1 to 64 characters of A-Z, a-z, 0-9, _ . -",
+    ),
   LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).default("info"),
   /** HS256, for development. RFC 7518 section 3.2 asks for a key of 32 bytes or more. */
   AUTH_JWT_SECRET: z.string().min(32).optional(),
@@ -88,7 +91,9 @@ export function readConfig<S extends z.ZodObject>(
     faults.push("AUTH_JWT_SECRET, AUTH_JWKS_FILE: exactly one of them is needed");
   }
   if (!result.success || faults.length > 0) {
-    throw new ConfigError(`wrong configuration:\n${faults.map((fault) => `  ${fault}`).join("\n")}`);
+    throw new ConfigError(
+      `wrong configuration:\n${faults.map((fault) => `  ${fault}`).join("\n")}`,
+    );
   }
   return result.data;
 }

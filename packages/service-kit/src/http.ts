@@ -1,10 +1,11 @@
-import { Problem, invalidRequest } from "@localstreet/contracts/problem";
+import { invalidRequest, Problem } from "@localstreet/contracts/problem";
 import { encodeSseEvent } from "@localstreet/contracts/sse";
 import fastify, {
   type FastifyError,
   type FastifyInstance,
   type FastifyReply,
   type FastifyRequest,
+  LogController,
 } from "fastify";
 import type { z } from "zod";
 import type { Logger } from "./logger.ts";
@@ -40,7 +41,11 @@ export function createHttp(options: {
   const { logger, replica, bodyBytes } = options;
   const http = fastify({
     loggerInstance: logger,
-    disableRequestLogging: true,
+    // One line for each request, without its query: see the hook below.
+    logController: new LogController({ disableRequestLogging: true }),
+    // A HEAD of a stream would hold a connection that never says anything.
+    exposeHeadRoutes: false,
+    frameworkErrors: (error, request, reply) => sendProblem(request, reply, problemOf(error)),
     bodyLimit: bodyBytes,
     // An id that is too long is a 400 of the schema, not a route that does not exist.
     routerOptions: { maxParamLength: 16_384 },
@@ -84,7 +89,9 @@ export function createHttp(options: {
   });
   http.removeContentTypeParser("text/plain");
 
-  http.setNotFoundHandler((request, reply) => sendProblem(request, reply, new Problem("not-found")));
+  http.setNotFoundHandler((request, reply) =>
+    sendProblem(request, reply, new Problem("not-found")),
+  );
   http.setErrorHandler((error: FastifyError, request, reply) => {
     const problem = problemOf(error);
     if (problem.code === "internal") request.log.error({ err: error }, "request failed");
@@ -112,11 +119,7 @@ export function problemOf(error: unknown): Problem {
   return new Problem("internal", undefined, { cause: error });
 }
 
-function sendProblem(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  problem: Problem,
-): FastifyReply {
+function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: Problem): FastifyReply {
   const wantsStream =
     request.method === "GET" && request.headers.accept?.includes("text/event-stream") === true;
   if (wantsStream && (problem.retryable || problem.code === "token-expired")) {
