@@ -54,6 +54,8 @@ export const sendMessageFrameSchema = z
     path: ["conversationId"],
   });
 export type SendMessageFrame = z.infer<typeof sendMessageFrameSchema>;
+/** As a client writes it, before its ids were checked. */
+export type SendMessageFrameInput = z.input<typeof sendMessageFrameSchema>;
 
 export const chatClientFrameSchema = z.discriminatedUnion("type", [
   authenticateFrameSchema,

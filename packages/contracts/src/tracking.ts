@@ -115,6 +115,9 @@ export const trackingClientFrameSchema = z.discriminatedUnion("type", [
   unwatchDeliveryFrameSchema,
 ]);
 export type TrackingClientFrame = z.infer<typeof trackingClientFrameSchema>;
+/** As a client writes it, before its ids were checked. */
+export type WatchDeliveryFrameInput = z.input<typeof watchDeliveryFrameSchema>;
+export type UnwatchDeliveryFrameInput = z.input<typeof unwatchDeliveryFrameSchema>;
 
 export const watchingFrameSchema = z.object({
   type: z.literal("watching"),

@@ -1,0 +1,130 @@
+import { orAborted } from "./abortable.ts";
+import type { ConnectionState } from "./connection-state.ts";
+import { type ConnectionEnd, callOut, keepConnected, lostBy } from "./keep-connected.ts";
+import { createSeenIds } from "./seen-ids.ts";
+import { createSseParser, type StreamEvent } from "./sse-parser.ts";
+import { endOfEvent, endOfResponse } from "./stream-end.ts";
+import { askToken, isRenewable, type TokenSource } from "./token.ts";
+
+export type { StreamEvent } from "./sse-parser.ts";
+
+export interface EventStreamOptions {
+  url: string;
+  token: TokenSource;
+  /** Every event once, `resume`, `ping`, `goaway` and `error` included. */
+  onEvent(event: StreamEvent): void;
+  onState?: (state: ConnectionState) => void;
+  /** Where to go on from: the newest id of an earlier life. */
+  lastEventId?: string | undefined;
+  fetch?: typeof fetch;
+  /** Without a byte for so long the connection is given up. The server writes every 25 s. 60 s when absent. */
+  silenceMs?: number;
+  /** For the token and the answer to the request together. 15 s when absent. */
+  connectTimeoutMs?: number;
+  /** First and longest wait between attempts. 500 ms and 30 s when absent. */
+  backoffMs?: { base: number; cap: number };
+}
+
+export interface EventStream {
+  readonly state: ConnectionState;
+  /** The newest id seen, to be kept where it outlives the page; `undefined` before the first. */
+  readonly lastEventId: string | undefined;
+  close(): void;
+}
+
+/** A server cannot make a client wait longer than this by `retry:`, in milliseconds. */
+const LONGEST_RETRY_MS = 10 * 60_000;
+
+/**
+ * An event stream that comes back by itself: server-sent events over `fetch`, so that the token travels in a header and
+ * several people can share a page. It resumes with `Last-Event-ID` (PROTOCOL.md S5), obeys `retry:` and `goaway` (S10),
+ * asks for a new token when the old one was refused or has ended (A7, A8), and stops for good where coming back cannot
+ * help (403, 404, or a fixed token that was refused).
+ */
+export function openEventStream(options: EventStreamOptions): EventStream {
+  const seen = createSeenIds();
+  let lastEventId = options.lastEventId;
+  let retryMs = 0;
+
+  async function request(signal: AbortSignal): Promise<ReadableStream<Uint8Array> | ConnectionEnd> {
+    const token = await orAborted(askToken(options.token), signal);
+    const headers: Record<string, string> = {
+      Accept: "text/event-stream",
+      Authorization: `Bearer ${token}`,
+    };
+    if (lastEventId) headers["Last-Event-ID"] = lastEventId;
+    const fetchStream = options.fetch ?? fetch;
+    // Browsers let only one request of a URL fill their cache at a time: a second stream would wait for the first.
+    const init = { headers, signal, cache: "no-store" as const };
+    const response = await fetchStream(options.url, init);
+    return endOfResponse(response) ?? response.body ?? lostBy(new Error("an answer without body"));
+  }
+
+  /** One connection, from its token to its end. */
+  async function connectOnce(closing: AbortSignal, opened: () => void): Promise<ConnectionEnd> {
+    const attempt = new AbortController();
+    const stop = () => attempt.abort(closing.reason);
+    closing.addEventListener("abort", stop);
+    let watchdog: ReturnType<typeof setTimeout> | undefined;
+    const expectBytesWithin = (ms: number, otherwise: string) => {
+      clearTimeout(watchdog);
+      watchdog = setTimeout(() => attempt.abort(new Error(otherwise)), ms);
+    };
+    const announced: { end?: ConnectionEnd } = {};
+    const parser = createSseParser({
+      onId(id) {
+        lastEventId = id;
+      },
+      onRetry(ms) {
+        retryMs = Math.min(ms, LONGEST_RETRY_MS);
+      },
+      onEvent(event) {
+        if (closing.aborted) return;
+        const end = endOfEvent(event);
+        if (end) announced.end = end;
+        else opened();
+        if (event.id !== null) lastEventId = event.id;
+        if (seen.isNew(event)) callOut(options.onEvent, event);
+      },
+    });
+    try {
+      expectBytesWithin(options.connectTimeoutMs ?? 15_000, "no answer in time");
+      const body = await request(attempt.signal);
+      if ("kind" in body) return withRetry(body);
+      const reader = body.getReader();
+      while (announced.end === undefined) {
+        expectBytesWithin(options.silenceMs ?? 60_000, "the stream fell silent");
+        const { done, value } = await orAborted(reader.read(), attempt.signal);
+        if (done) return withRetry({ kind: "lost", reason: "the stream ended" });
+        parser.push(value);
+      }
+      return withRetry(announced.end);
+    } catch (error) {
+      return withRetry(lostBy(attempt.signal.aborted ? attempt.signal.reason : error));
+    } finally {
+      clearTimeout(watchdog);
+      closing.removeEventListener("abort", stop);
+      attempt.abort();
+    }
+  }
+
+  function withRetry(end: ConnectionEnd): ConnectionEnd {
+    return end.kind === "refused" ? end : { retryAfterMs: retryMs, ...end };
+  }
+
+  const kept = keepConnected({
+    connectOnce,
+    onState: options.onState,
+    tokenRenewable: isRenewable(options.token),
+    backoffMs: options.backoffMs,
+  });
+  return {
+    get state() {
+      return kept.state;
+    },
+    get lastEventId() {
+      return lastEventId;
+    },
+    close: kept.close,
+  };
+}
