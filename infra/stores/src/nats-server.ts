@@ -1,0 +1,91 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { NATS_GRANTS, STORE_USERS } from "@localstreet/contracts/grants";
+import { requireBinary } from "./binaries.ts";
+import type { StoreAccount, StorePasswords } from "./credentials.ts";
+import { findFreePort } from "./free-port.ts";
+import { type StoreServer, startStoreServer } from "./store-server.ts";
+
+export interface NatsServer extends StoreServer {
+  /** `nats://127.0.0.1:<port>`, without a user. */
+  readonly url: string;
+  /** The server's own monitoring (`/varz`, `/jsz`), over HTTP. */
+  readonly monitorUrl: string;
+  /** How `account` connects. */
+  as(account: StoreAccount): { servers: string[]; user: string; password: string };
+}
+
+/** One nats-server with JetStream on disk and a user for each service that may do what `NATS_GRANTS` says. */
+export async function startNats(options: {
+  dir: string;
+  port?: number;
+  passwords: StorePasswords;
+}): Promise<NatsServer> {
+  const binary = requireBinary("nats-server");
+  const monitorPort = await findFreePort();
+  const monitorUrl = `http://127.0.0.1:${monitorPort}`;
+  const server = await startStoreServer({
+    name: "nats",
+    dir: options.dir,
+    port: options.port,
+    stopSignal: "SIGTERM",
+    async prepare(dir, port) {
+      const config = natsConfig({ dir, port, monitorPort, passwords: options.passwords });
+      const file = join(dir, "nats.conf");
+      writeFileSync(file, config, { mode: 0o600 });
+      return { command: binary, args: ["-c", file] };
+    },
+    // Healthy means that JetStream has recovered its streams as well.
+    async isReady() {
+      try {
+        const response = await fetch(`${monitorUrl}/healthz`, {
+          signal: AbortSignal.timeout(2_000),
+        });
+        await response.body?.cancel();
+        return response.ok;
+      } catch {
+        return false;
+      }
+    },
+  });
+  const url = `nats://127.0.0.1:${server.port}`;
+  return Object.assign(server, {
+    url,
+    monitorUrl,
+    as: (account: StoreAccount) => ({
+      servers: [url],
+      user: account,
+      password: options.passwords[account],
+    }),
+  });
+}
+
+function natsConfig(options: {
+  dir: string;
+  port: number;
+  monitorPort: number;
+  passwords: StorePasswords;
+}): string {
+  const quote = (text: string) => JSON.stringify(text);
+  const list = (subjects: readonly string[]) => `[${subjects.map(quote).join(", ")}]`;
+  const users = STORE_USERS.map((user) => {
+    const grant = NATS_GRANTS[user];
+    return `    {
+      user: ${quote(user)}, password: ${quote(options.passwords[user])}
+      permissions: { publish: ${list(grant.publish)}, subscribe: ${list(grant.subscribe)} }
+    }`;
+  });
+  return `listen: "127.0.0.1:${options.port}"
+http: "127.0.0.1:${options.monitorPort}"
+server_name: "localstreet"
+ping_interval: "5s"
+ping_max: 2
+jetstream { store_dir: ${quote(join(options.dir, "jetstream"))} }
+authorization {
+  users: [
+    { user: "admin", password: ${quote(options.passwords.admin)} }
+${users.join("\n")}
+  ]
+}
+`;
+}
