@@ -1,5 +1,7 @@
 /** `promise`, or the signal's reason as an error when it aborts first. */
 export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  // Whoever loses the race may still fail; nobody waits for it any more.
+  promise.catch(() => {});
   signal.throwIfAborted();
   let onAbort: (() => void) | undefined;
   const aborted = new Promise<never>((_, reject) => {
@@ -10,8 +12,6 @@ export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Pr
     return await Promise.race([promise, aborted]);
   } finally {
     if (onAbort) signal.removeEventListener("abort", onAbort);
-    // The loser of the race may still fail; nobody waits for it any more.
-    promise.catch(() => {});
   }
 }
 
