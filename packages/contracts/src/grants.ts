@@ -11,7 +11,7 @@ export const STORE_USERS = [
 export type StoreUser = (typeof STORE_USERS)[number];
 
 /** The inbox of a user's requests: its own, so that no service reads another's replies. */
-export function inboxPrefix(user: StoreUser | "admin"): string {
+export function inboxPrefix(user: string): string {
   return `_INBOX_${user}`;
 }
 
@@ -73,25 +73,24 @@ export const NATS_GRANTS: Record<StoreUser, NatsGrant> = {
   },
 };
 
-/** Rules of a Redis 7 ACL user, without its password. A user that is absent here has no access to Redis at all. */
+/** What a client does before its first command, and `INFO` to see whether Redis is still loading. */
+const connectToRedis = ["+hello", "+auth", "+ping", "+info", "+client|setname"];
+
+/**
+ * Rules of a Redis 7 ACL user, without its password, on top of `-@all`. A user that is absent here has no access to
+ * Redis at all. Parentheses are selectors: their commands on their keys only. A script may name any key of a driver, and
+ * each command in it is checked on its own.
+ */
 export const REDIS_GRANTS: Partial<Record<StoreUser, readonly string[]>> = {
   "tracking-ingest": [
-    "~track:{*}:position",
-    "%R~track:{*}:watched",
-    "+@connection",
-    "+@read",
-    "+@write",
-    "+@scripting",
-    "-@dangerous",
-    "+info",
+    ...connectToRedis,
+    "(~track:{*}:position ~track:{*}:watched +eval +evalsha)",
+    "(~track:{*}:position +hget +hmget +hset +pexpire +time)",
+    "(%R~track:{*}:watched +exists)",
   ],
   "tracking-fanout": [
-    "%R~track:{*}:position",
-    "~track:{*}:watched",
-    "+@connection",
-    "+@read",
-    "+@write",
-    "-@dangerous",
-    "+info",
+    ...connectToRedis,
+    "(%R~track:{*}:position +hget)",
+    "(%W~track:{*}:watched +set)",
   ],
 };

@@ -5,7 +5,10 @@ import { idToken, type PersonId } from "./ids.ts";
  * them in one slot.
  */
 
-/** A driver's newest position, a hash with a TTL of 30 s. Written by tracking-ingest alone. */
+/**
+ * A driver's newest position, a hash with a TTL of 30 s. Written by tracking-ingest alone. Field `position` is the JSON
+ * of `positionSchema`; the others are the writer's own.
+ */
 export function positionKey(driverId: PersonId): string {
   return `track:{${idToken(driverId)}}:position`;
 }

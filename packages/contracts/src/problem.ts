@@ -14,6 +14,11 @@ export const PROBLEMS = {
   "unsupported-media-type": { status: 415, title: "Send application/json", retryable: false },
   "rate-limited": { status: 429, title: "Too many requests", retryable: true },
   "too-many-connections": { status: 429, title: "Too many connections", retryable: true },
+  "too-many-watches": {
+    status: 429,
+    title: "Too many watches on one connection",
+    retryable: false,
+  },
   internal: { status: 500, title: "Internal error", retryable: false },
   "bad-gateway": { status: 502, title: "The service did not answer", retryable: true },
   unavailable: {

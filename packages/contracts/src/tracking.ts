@@ -85,6 +85,7 @@ export const driverSchema = z.object({
   position: positionSchema.nullable(),
   fixAt: timestampSchema.nullable(),
 });
+export type Driver = z.infer<typeof driverSchema>;
 
 /** Answer of `GET /api/deliveries/{deliveryId}`, for its buyer, its vendor and services. */
 export const deliveryStateSchema = z.object({

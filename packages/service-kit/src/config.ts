@@ -48,7 +48,11 @@ export const natsEnv = {
   NATS_PASSWORD: z.string().min(1),
 };
 
-export const redisEnv = { REDIS_URL: z.url({ protocol: /^rediss?$/ }) };
+export const redisEnv = {
+  REDIS_URL: z.url({ protocol: /^rediss?$/ }),
+  /** How long one command may take, in milliseconds. */
+  REDIS_TIMEOUT_MS: countEnv(1_000),
+};
 
 export const postgresEnv = { DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }) };
 
@@ -63,6 +67,7 @@ export const socketEnv = {
 };
 
 export type CommonConfig = z.infer<z.ZodObject<typeof commonEnv>>;
+export type RedisConfig = z.infer<z.ZodObject<typeof redisEnv>>;
 export type SocketConfig = z.infer<z.ZodObject<typeof socketEnv>>;
 
 export class ConfigError extends Error {

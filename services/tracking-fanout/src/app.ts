@@ -1,0 +1,44 @@
+import { connectBus } from "@localstreet/bus/connection";
+import { openDeliveries } from "@localstreet/bus/deliveries";
+import { openRedis } from "@localstreet/service-kit/redis";
+import type { App, ServiceKit } from "@localstreet/service-kit/service";
+import type { TrackingFanoutConfig } from "./config.ts";
+import { registerDeliveryRoutes } from "./delivery-routes.ts";
+import { openDeliveryWatches } from "./delivery-watches.ts";
+import { openPositionFeed } from "./position-feed.ts";
+import { createPositions } from "./positions.ts";
+import { registerWatchRoute } from "./watch-route.ts";
+
+export async function buildApp(kit: ServiceKit<TrackingFanoutConfig>): Promise<App> {
+  const { config, logger } = kit;
+  const redis = await openRedis(kit);
+  const positions = createPositions(redis);
+  const bus = await connectBus({
+    servers: config.NATS_URL,
+    user: config.NATS_USER,
+    password: config.NATS_PASSWORD,
+    name: kit.replica,
+    logger,
+  });
+  const deliveries = await openDeliveries(bus);
+  const feed = openPositionFeed({ bus, positions, refreshMs: config.WATCH_REFRESH_MS, logger });
+  redis.on("ready", feed.refresh);
+  const watches = openDeliveryWatches({
+    deliveries,
+    feed,
+    watchesPerConnection: config.WATCHES_PER_CONNECTION,
+  });
+  registerDeliveryRoutes(kit, { deliveries, positions });
+  const socketRoute = await registerWatchRoute(kit, watches);
+
+  return {
+    drain: (windowMs) => socketRoute.drain(windowMs),
+    async close() {
+      socketRoute.close();
+      feed.close();
+      await deliveries.close();
+      await bus.close();
+      redis.disconnect();
+    },
+  };
+}

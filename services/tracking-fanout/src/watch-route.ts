@@ -1,0 +1,27 @@
+import type { DeliveryId } from "@localstreet/contracts/ids";
+import {
+  type TrackingClientFrame,
+  trackingClientFrameSchema,
+} from "@localstreet/contracts/tracking";
+import type { ServiceKit } from "@localstreet/service-kit/service";
+import { registerSocketRoute, type SocketRoute } from "@localstreet/service-kit/ws-session";
+import type { TrackingFanoutConfig } from "./config.ts";
+import type { DeliveryWatches, Watch } from "./delivery-watches.ts";
+
+/** `GET /api/tracking/ws` (PROTOCOL.md T5 to T8). */
+export async function registerWatchRoute(
+  kit: ServiceKit<TrackingFanoutConfig>,
+  watches: DeliveryWatches,
+): Promise<SocketRoute> {
+  return await registerSocketRoute<TrackingClientFrame, Map<DeliveryId, Watch>>(kit, {
+    path: "/api/tracking/ws",
+    roles: ["buyer", "vendor"],
+    frameSchema: trackingClientFrameSchema,
+    onOpen: () => new Map(),
+    async onFrame(session, frame) {
+      if (frame.type === "watch-delivery") return await watches.start(session, frame);
+      watches.stop(session, frame);
+    },
+    onClose: (session) => watches.stopAll(session),
+  });
+}

@@ -1,0 +1,29 @@
+import { connectBus } from "@localstreet/bus/connection";
+import { openRedis } from "@localstreet/service-kit/redis";
+import type { App, ServiceKit } from "@localstreet/service-kit/service";
+import type { TrackingIngestConfig } from "./config.ts";
+import { registerLocationRoute } from "./location-route.ts";
+import { openPositionStore } from "./position-store.ts";
+
+export async function buildApp(kit: ServiceKit<TrackingIngestConfig>): Promise<App> {
+  const { config, logger } = kit;
+  const redis = await openRedis(kit);
+  const bus = await connectBus({
+    servers: config.NATS_URL,
+    user: config.NATS_USER,
+    password: config.NATS_PASSWORD,
+    name: kit.replica,
+    logger,
+  });
+  const positions = openPositionStore(redis, { unknownDriverMs: config.UNKNOWN_DRIVER_MS });
+  registerLocationRoute(kit, { positions, bus });
+
+  return {
+    // Requests are short, and those under way are finished by the server itself.
+    async drain() {},
+    async close() {
+      await bus.close();
+      redis.disconnect();
+    },
+  };
+}
