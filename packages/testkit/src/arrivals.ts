@@ -17,11 +17,11 @@ export function createArrivals<T>(what: string): Arrivals<T> {
   const all: T[] = [];
   let position = 0;
   let ended: string | undefined;
-  let wake: (() => void) | undefined;
+  const waiting = new Set<() => void>();
 
   const notify = () => {
-    wake?.();
-    wake = undefined;
+    for (const wake of waiting) wake();
+    waiting.clear();
   };
   return {
     all,
@@ -46,10 +46,10 @@ export function createArrivals<T>(what: string): Arrivals<T> {
         if (leftMs <= 0) throw new Error(`${what}: nothing matched in ${timeoutMs} ms; ${seen()}`);
         await new Promise<void>((resolve) => {
           const timer = setTimeout(resolve, leftMs);
-          wake = () => {
+          waiting.add(() => {
             clearTimeout(timer);
             resolve();
-          };
+          });
         });
       }
     },
