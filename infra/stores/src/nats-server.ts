@@ -4,13 +4,13 @@ import { NATS_GRANTS, STORE_USERS } from "@localstreet/contracts/grants";
 import { requireBinary } from "./binaries.ts";
 import type { StoreAccount, StorePasswords } from "./credentials.ts";
 import { findFreePort } from "./free-port.ts";
-import { type StoreServer, startStoreServer } from "./store-server.ts";
+import { type PrivateServer, startPrivateServer } from "./private-server.ts";
 
-export interface NatsServer extends StoreServer {
+export interface NatsServer extends PrivateServer {
   /** `nats://127.0.0.1:<port>`, without a user. */
   readonly url: string;
-  /** The server's own monitoring (`/varz`, `/jsz`), over HTTP. */
-  readonly monitorUrl: string;
+  /** Where the server that runs now is monitored (`/varz`, `/jsz`), over HTTP. */
+  monitorUrl(): string;
   /** How `account` connects. */
   as(account: StoreAccount): { servers: string[]; user: string; password: string };
 }
@@ -18,18 +18,21 @@ export interface NatsServer extends StoreServer {
 /** One nats-server with JetStream on disk and a user for each service that may do what `NATS_GRANTS` says. */
 export async function startNats(options: {
   dir: string;
-  port?: number;
+  port?: number | undefined;
+  logFile?: string | undefined;
   passwords: StorePasswords;
 }): Promise<NatsServer> {
   const binary = requireBinary("nats-server");
-  const monitorPort = await findFreePort();
-  const monitorUrl = `http://127.0.0.1:${monitorPort}`;
-  const server = await startStoreServer({
+  let monitorUrl = "";
+  const server = await startPrivateServer({
     name: "nats",
     dir: options.dir,
     port: options.port,
+    logFile: options.logFile,
     stopSignal: "SIGTERM",
     async prepare(dir, port) {
+      const monitorPort = await findFreePort();
+      monitorUrl = `http://127.0.0.1:${monitorPort}`;
       const config = natsConfig({ dir, port, monitorPort, passwords: options.passwords });
       const file = join(dir, "nats.conf");
       writeFileSync(file, config, { mode: 0o600 });
@@ -51,7 +54,7 @@ export async function startNats(options: {
   const url = `nats://127.0.0.1:${server.port}`;
   return Object.assign(server, {
     url,
-    monitorUrl,
+    monitorUrl: () => monitorUrl,
     as: (account: StoreAccount) => ({
       servers: [url],
       user: account,

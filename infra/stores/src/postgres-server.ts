@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { requireBinary } from "./binaries.ts";
 import type { StoreAccount, StorePasswords } from "./credentials.ts";
-import { type StoreServer, startStoreServer } from "./store-server.ts";
+import { type PrivateServer, startPrivateServer } from "./private-server.ts";
 import { chooseUnprivileged } from "./unprivileged.ts";
 
-export interface PostgresServer extends StoreServer {
+export interface PostgresServer extends PrivateServer {
   /**
    * How `account` connects to `database` (`postgres` when absent), password included. `admin` is the superuser; the
    * roles of the services are created by `grantRoles` of packages/db.
@@ -24,7 +24,8 @@ const run = promisify(execFile);
  */
 export async function startPostgres(options: {
   dir: string;
-  port?: number;
+  port?: number | undefined;
+  logFile?: string | undefined;
   passwords: StorePasswords;
   durable?: boolean;
 }): Promise<PostgresServer> {
@@ -57,10 +58,11 @@ export async function startPostgres(options: {
     writeFileSync(complete, "");
   }
 
-  const server = await startStoreServer({
+  const server = await startPrivateServer({
     name: "postgres",
     dir: options.dir,
     port: options.port,
+    logFile: options.logFile,
     // Fast shutdown: ends sessions, then a checkpoint.
     stopSignal: "SIGINT",
     async prepare(dir, port) {

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { REDIS_GRANTS } from "@localstreet/contracts/grants";
 import { requireBinary } from "./binaries.ts";
 import type { StoreAccount, StorePasswords } from "./credentials.ts";
-import { type StoreServer, startStoreServer } from "./store-server.ts";
+import { type PrivateServer, startPrivateServer } from "./private-server.ts";
 
-export interface RedisServer extends StoreServer {
+export interface RedisServer extends PrivateServer {
   /** How `account` connects, user and password included. An account without grants is refused by the server. */
   url(account: StoreAccount): string;
 }
@@ -14,14 +14,16 @@ export interface RedisServer extends StoreServer {
 /** One redis-server that keeps nothing on disk, with no default user and one for each service that needs Redis. */
 export async function startRedis(options: {
   dir: string;
-  port?: number;
+  port?: number | undefined;
+  logFile?: string | undefined;
   passwords: StorePasswords;
 }): Promise<RedisServer> {
   const binary = requireBinary("redis-server");
-  const server = await startStoreServer({
+  const server = await startPrivateServer({
     name: "redis",
     dir: options.dir,
     port: options.port,
+    logFile: options.logFile,
     stopSignal: "SIGTERM",
     async prepare(dir, port) {
       const file = join(dir, "redis.conf");

@@ -8,12 +8,12 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { createPasswords } from "../src/credentials.ts";
 import { startNats } from "../src/nats-server.ts";
 import { startPostgres } from "../src/postgres-server.ts";
+import type { PrivateServer } from "../src/private-server.ts";
 import { isAlive } from "../src/processes.ts";
 import { startRedis } from "../src/redis-server.ts";
-import type { StoreServer } from "../src/store-server.ts";
 
 let folder: string;
-let servers: StoreServer[];
+let servers: PrivateServer[];
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "localstreet-stores-"));

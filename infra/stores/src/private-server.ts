@@ -4,20 +4,21 @@ import { findFreePort } from "./free-port.ts";
 import { killLeftover } from "./leftover.ts";
 import {
   lastLines,
+  type ProcessExit,
   type ProcessSpec,
   type RunningProcess,
   signalQuietly,
   startProcess,
 } from "./processes.ts";
 
-/** A server of a store that can be killed, frozen and started again on the same port with the same data. */
-export interface StoreServer {
+/** A server of ours that can be killed, frozen and started again on the same port with the same data. */
+export interface PrivateServer {
   readonly port: number;
   /** Pid of the running server; of the last one when it is down. */
   readonly pid: number;
   readonly logFile: string;
   /** Resolves when the process that runs now is gone. */
-  exited(): Promise<void>;
+  exited(): Promise<ProcessExit>;
   /** SIGKILL unless another signal is given. Resolves when the process is gone. */
   kill(signal?: NodeJS.Signals): Promise<void>;
   /** Starts it again after a kill, and waits until it answers. Nothing happens when it runs. */
@@ -25,36 +26,41 @@ export interface StoreServer {
   /** Stops the processes without ending them: connections stay open and nothing is answered. */
   freeze(): void;
   thaw(): void;
-  /** Ends it in its own orderly way, by force after 10 s. */
+  /** Ends it in its own orderly way, by force after `stopGraceMs`. */
   stop(): Promise<void>;
 }
 
-export interface StoreServerOptions {
+export type Launch = Pick<ProcessSpec, "command" | "args" | "prefix" | "env">;
+
+export interface PrivateServerOptions {
   readonly name: string;
   /** Made when it is missing. Everything that the server writes is in it. */
   readonly dir: string;
   /** A free port when it is absent or 0. */
   readonly port?: number | undefined;
+  /** `<name>.log` in `dir` when it is absent. */
+  readonly logFile?: string | undefined;
   /** Prepares `dir` and says what to run. */
-  readonly prepare: (
-    dir: string,
-    port: number,
-  ) => Promise<Pick<ProcessSpec, "command" | "args" | "prefix">>;
+  readonly prepare: (dir: string, port: number) => Promise<Launch>;
   readonly isReady: (dir: string, port: number, pid: number) => Promise<boolean>;
   readonly stopSignal: NodeJS.Signals;
   readonly startTimeoutMs?: number;
+  readonly stopGraceMs?: number;
 }
 
 const POLL_MS = 10;
-const STOP_GRACE_MS = 10_000;
 const PORT_ATTEMPTS = 5;
 
-/** @throws with the last lines of the server's log when it does not come up. */
-export async function startStoreServer(options: StoreServerOptions): Promise<StoreServer> {
-  const { name, startTimeoutMs = 30_000 } = options;
+/**
+ * Starts a server and waits until it is ready. One that an earlier owner left running in `dir` is ended first.
+ *
+ * @throws with the last lines of the server's log when it does not come up.
+ */
+export async function startPrivateServer(options: PrivateServerOptions): Promise<PrivateServer> {
+  const { name, startTimeoutMs = 30_000, stopGraceMs = 10_000 } = options;
   mkdirSync(options.dir, { recursive: true, mode: 0o700 });
   const dir = realpathSync(options.dir);
-  const logFile = join(dir, `${name}.log`);
+  const logFile = options.logFile ?? join(dir, `${name}.log`);
   const pidFile = join(dir, `${name}.pid`);
 
   async function launch(port: number): Promise<RunningProcess> {
@@ -78,12 +84,13 @@ export async function startStoreServer(options: StoreServerOptions): Promise<Sto
     try {
       current = await launch(port);
     } catch (error) {
-      const taken = /address already in use|Address already in use/.test(lastLines(logFile));
+      const taken = /address already in use|EADDRINUSE/i.test(lastLines(logFile));
       if (options.port || !taken || attempt === PORT_ATTEMPTS) throw error;
       port = await findFreePort();
     }
   }
   let server = current;
+  let starting: Promise<RunningProcess> | undefined;
 
   return {
     get port() {
@@ -93,9 +100,7 @@ export async function startStoreServer(options: StoreServerOptions): Promise<Sto
       return server.pid;
     },
     logFile,
-    async exited() {
-      await server.exited;
-    },
+    exited: () => server.exited,
     async kill(signal = "SIGKILL") {
       const children = childrenOf(server.pid);
       server.kill(signal);
@@ -103,7 +108,11 @@ export async function startStoreServer(options: StoreServerOptions): Promise<Sto
       for (const pid of children) signalQuietly(pid, "SIGKILL");
     },
     async start() {
-      if (server.exit) server = await launch(port);
+      if (!server.exit) return;
+      starting ??= launch(port).finally(() => {
+        starting = undefined;
+      });
+      server = await starting;
     },
     freeze() {
       signalQuietly(server.pid, "SIGSTOP");
@@ -114,8 +123,9 @@ export async function startStoreServer(options: StoreServerOptions): Promise<Sto
       signalQuietly(server.pid, "SIGCONT");
     },
     async stop() {
+      await starting?.catch(() => {});
       for (const pid of childrenOf(server.pid)) signalQuietly(pid, "SIGCONT");
-      await server.stop(options.stopSignal, STOP_GRACE_MS);
+      await server.stop(options.stopSignal, stopGraceMs);
     },
   };
 }
