@@ -1,0 +1,154 @@
+import { isDeepStrictEqual } from "node:util";
+import { type DeliveryId, deliveryIdSchema } from "@localstreet/contracts/ids";
+import { DELIVERIES_BUCKET, deliveryKey } from "@localstreet/contracts/subjects";
+import { type Delivery, deliverySchema, mayFollow } from "@localstreet/contracts/tracking";
+import { JetStreamApiError } from "@nats-io/jetstream";
+import { type Bus, BusUnavailableError } from "./connection.ts";
+import { watchDeliveries } from "./delivery-watch.ts";
+import { internalsOf } from "./internals.ts";
+import { readFromLeader } from "./stream-reads.ts";
+
+export type DeliveryListener = (
+  deliveryId: DeliveryId,
+  /** `undefined` when the delivery is no longer kept. */
+  delivery: Delivery | undefined,
+  previous: Delivery | undefined,
+) => void;
+
+/** All deliveries, as a copy that follows the bucket. */
+export interface Deliveries {
+  /** From the copy: what the leader held a moment ago. */
+  get(deliveryId: DeliveryId): Delivery | undefined;
+  /**
+   * From the copy, or from the leader when the copy has none: one that was written a moment ago is found.
+   *
+   * @throws {BusUnavailableError} when the copy has none and the leader cannot be asked.
+   */
+  find(deliveryId: DeliveryId): Promise<Delivery | undefined>;
+  /**
+   * Writes a delivery unless its status would go back (PROTOCOL.md T3). Decided on what the leader holds.
+   *
+   * @throws {BusUnavailableError} when it is not known to be written; writing the same again is safe.
+   */
+  put(
+    deliveryId: DeliveryId,
+    delivery: Delivery,
+  ): Promise<"created" | "updated" | "unchanged" | "backwards">;
+  /** Calls `listener` after each change of the copy. Returns how to stop that. */
+  onChange(listener: DeliveryListener): () => void;
+  readonly size: number;
+  close(): void;
+}
+
+const STREAM = `KV_${DELIVERIES_BUCKET}`;
+const WRONG_LAST_SEQUENCE = 10_071;
+const PUT_ATTEMPTS = 10;
+
+/** Opens the deliveries with a complete copy, waiting for ever for the bucket to exist. */
+export async function openDeliveries(
+  bus: Bus,
+  /** How often the copy is compared with the leader's newest revision. */
+  options: { readonly checkMs?: number } = {},
+): Promise<Deliveries> {
+  const { call, js, logger } = internalsOf(bus);
+  const copy = new Map<DeliveryId, { revision: number; delivery: Delivery | undefined }>();
+  const listeners = new Set<DeliveryListener>();
+
+  function apply(key: string, revision: number, data: Uint8Array): void {
+    const deliveryId = deliveryIdSchema.safeParse(key);
+    const known = deliveryId.success && copy.get(deliveryId.data);
+    if (!deliveryId.success || (known && revision <= known.revision)) return;
+    const delivery = parseDelivery(data);
+    copy.set(deliveryId.data, { revision, delivery });
+    notify(deliveryId.data, delivery, known ? known.delivery : undefined);
+  }
+
+  function notify(deliveryId: DeliveryId, now?: Delivery, before?: Delivery): void {
+    if (isDeepStrictEqual(now, before)) return;
+    for (const listener of listeners) {
+      try {
+        listener(deliveryId, now, before);
+      } catch (error) {
+        logger.error({ err: error, deliveryId }, "a listener of deliveries threw");
+      }
+    }
+  }
+
+  const watch = await watchDeliveries({
+    bus,
+    stream: STREAM,
+    bucket: DELIVERIES_BUCKET,
+    checkMs: options.checkMs ?? 2_000,
+    onEntry: apply,
+    onNewHistory() {
+      for (const held of copy.values()) held.revision = 0;
+    },
+    onSnapshot(keys, revision) {
+      for (const [deliveryId, held] of copy) {
+        // What was written here while the snapshot was on its way is newer than the snapshot.
+        if (keys.has(deliveryId) || held.revision > revision) continue;
+        copy.delete(deliveryId);
+        notify(deliveryId, undefined, held.delivery);
+      }
+    },
+  });
+
+  async function readStored(deliveryId: DeliveryId) {
+    const subject = `$KV.${DELIVERIES_BUCKET}.${deliveryKey(deliveryId)}`;
+    const stored = await readFromLeader(bus, STREAM, { last_by_subj: subject });
+    return {
+      subject,
+      revision: stored?.sequence ?? 0,
+      delivery: stored ? parseDelivery(stored.data) : undefined,
+    };
+  }
+
+  return {
+    get: (deliveryId) => copy.get(deliveryId)?.delivery,
+    async find(deliveryId) {
+      return copy.get(deliveryId)?.delivery ?? (await readStored(deliveryId)).delivery;
+    },
+    async put(deliveryId, delivery) {
+      const body = JSON.stringify(delivery);
+      for (let attempt = 1; attempt <= PUT_ATTEMPTS; attempt++) {
+        const stored = await readStored(deliveryId);
+        if (stored.delivery) {
+          if (!mayFollow(stored.delivery.status, delivery.status)) return "backwards";
+          if (isDeepStrictEqual(stored.delivery, JSON.parse(body))) return "unchanged";
+        }
+        try {
+          const ack = await call("put a delivery", () =>
+            js.publish(stored.subject, body, { expect: { lastSubjectSequence: stored.revision } }),
+          );
+          apply(deliveryId, ack.seq, Buffer.from(body));
+          return stored.delivery ? "updated" : "created";
+        } catch (error) {
+          // Somebody else wrote in between: decide again on what they wrote.
+          if (!(error instanceof JetStreamApiError && error.code === WRONG_LAST_SEQUENCE))
+            throw error;
+        }
+      }
+      throw new BusUnavailableError(`put a delivery: lost ${PUT_ATTEMPTS} races in a row`);
+    },
+    onChange(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    get size() {
+      return copy.size;
+    },
+    close() {
+      watch.close();
+      listeners.clear();
+    },
+  };
+}
+
+/** `undefined` for a delete marker, and for anything else that is no delivery. */
+function parseDelivery(data: Uint8Array): Delivery | undefined {
+  try {
+    return deliverySchema.parse(JSON.parse(new TextDecoder().decode(data)));
+  } catch {
+    return undefined;
+  }
+}

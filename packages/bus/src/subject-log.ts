@@ -1,0 +1,145 @@
+import { createHash } from "node:crypto";
+import { encodeEventId, NO_CHECK } from "@localstreet/contracts/event-id";
+import { createBackoff } from "./backoff.ts";
+import { type Bus, BusUnavailableError } from "./connection.ts";
+import { epochOf } from "./epoch.ts";
+import { internalsOf } from "./internals.ts";
+import { readDirect, readFromLeader, readStreamInfo, type StoredEvent } from "./stream-reads.ts";
+
+export type { StoredEvent } from "./stream-reads.ts";
+
+/** A place in a log: right after the event at `sequence`, whoever's that event is. */
+export interface LogPosition {
+  readonly sequence: number;
+  /** Of the event at `sequence`; `null` when there is none any more, or at 0, before the first. */
+  readonly messageId: string | null;
+}
+
+export interface LogBounds {
+  readonly epoch: string;
+  /** Of the oldest event that is kept; `lastSequence + 1` when there is none. */
+  readonly firstSequence: number;
+  /** Of the newest event that was ever stored. */
+  readonly lastSequence: number;
+  /** How many events between the two are gone. */
+  readonly deletedCount: number;
+}
+
+export interface LogEnd {
+  readonly epoch: string;
+  readonly position: LogPosition;
+}
+
+/** One stream, read subject by subject. All methods throw `BusUnavailableError`. */
+export interface SubjectLog {
+  readonly stream: string;
+  /** As of the latest answer about the stream. */
+  readonly epoch: string;
+  /** The newest event of a subject. From the leader. */
+  head(subject: string): Promise<StoredEvent | null>;
+  /** From the leader. */
+  bounds(): Promise<LogBounds>;
+  /** The sequences above `afterSequence` whose events were deleted one by one. From the leader. */
+  deletedAfter(afterSequence: number): Promise<number[]>;
+  /** The event at a sequence, of any subject; `null` when it is gone or not there yet. From the leader. */
+  eventAt(sequence: number): Promise<StoredEvent | null>;
+  /** Where the log ends. From the leader. */
+  end(): Promise<LogEnd>;
+  /**
+   * A subject's events with `afterSequence < sequence <= untilSequence`, in order, as far as they are kept. Reads from
+   * any replica; when that one finds nothing the leader says whether it lags or there is nothing more.
+   */
+  readAfter(
+    subject: string,
+    afterSequence: number,
+    untilSequence: number,
+  ): AsyncIterable<StoredEvent>;
+  /** The event's id for clients (PROTOCOL.md S5). */
+  idOf(event: StoredEvent): string;
+  /** The id of a position as a reader of `subject` sees it; `idOf` is the one right after the event. */
+  positionId(subject: string, position: LogPosition): string;
+}
+
+/** Opens a log, waiting for ever for its stream to exist. */
+export async function openSubjectLog(bus: Bus, stream: string): Promise<SubjectLog> {
+  let epoch = "";
+
+  async function info() {
+    const answer = await readStreamInfo(bus, stream);
+    const found = epochOf(answer.config.description);
+    if (!found) throw new BusUnavailableError(`stream ${stream} has no epoch yet`);
+    epoch = found;
+    return { epoch: found, state: answer.state };
+  }
+
+  const log: SubjectLog = {
+    stream,
+    get epoch() {
+      return epoch;
+    },
+    head: (subject) => readFromLeader(bus, stream, { last_by_subj: subject }),
+    async bounds() {
+      const answer = await info();
+      return {
+        epoch: answer.epoch,
+        firstSequence: answer.state.first_seq,
+        lastSequence: answer.state.last_seq,
+        deletedCount: answer.state.num_deleted ?? 0,
+      };
+    },
+    async deletedAfter(afterSequence) {
+      const { call, jsm } = internalsOf(bus);
+      const answer = await call(`deleted events of ${stream}`, () =>
+        jsm.streams.info(stream, { deleted_details: true }),
+      );
+      return (answer.state.deleted ?? []).filter((sequence) => sequence > afterSequence);
+    },
+    eventAt: (sequence) => readFromLeader(bus, stream, { seq: sequence }),
+    async end() {
+      const answer = await info();
+      const sequence = answer.state.last_seq;
+      const event = sequence === 0 ? null : await log.eventAt(sequence);
+      return { epoch: answer.epoch, position: { sequence, messageId: event?.messageId ?? null } };
+    },
+    async *readAfter(subject, afterSequence, untilSequence) {
+      let position = afterSequence;
+      while (position < untilSequence) {
+        const query = { seq: position + 1, next_by_subj: subject };
+        const event =
+          (await readDirect(bus, stream, query)) ?? (await readFromLeader(bus, stream, query));
+        if (!event || event.sequence > untilSequence) return;
+        yield event;
+        position = event.sequence;
+      }
+    },
+    idOf: (event) => log.positionId(event.subject, event),
+    positionId: (subject, { sequence, messageId }) =>
+      encodeEventId({ epoch, sequence, check: checkOf(subject, messageId) }),
+  };
+
+  const backoff = createBackoff(250, 2_000);
+  for (let attempt = 1; epoch === ""; attempt++) {
+    try {
+      await info();
+    } catch (error) {
+      if (!(error instanceof BusUnavailableError)) throw error;
+      if (attempt === 1)
+        internalsOf(bus).logger.warn({ err: error, stream }, "waiting for a stream");
+      await backoff.wait();
+    }
+  }
+  return log;
+}
+
+/**
+ * Six characters that tie an id to what its log holds, and to the subject that it was given out for. An id of one
+ * subject is therefore none of another's, and a log restored with other content disowns the ids of the lost one.
+ */
+export function checkOf(subject: string, messageId: string | null): string {
+  if (messageId === null) return NO_CHECK;
+  return createHash("sha256")
+    .update(`${subject}\0${messageId}`)
+    .digest("base64url")
+    .slice(0, 6)
+    .replaceAll("-", "_");
+}
