@@ -1,14 +1,8 @@
 import { inboxPrefix } from "@localstreet/contracts/grants";
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
-import {
-  type ConnectionOptions,
-  connect,
-  InvalidArgumentError,
-  type Msg,
-  type NatsConnection,
-} from "@nats-io/transport-node";
-import { createBackoff } from "./backoff.ts";
+import type { Msg } from "@nats-io/transport-node";
 import { BusUnavailableError, toBusError } from "./bus-error.ts";
+import { firstConnection } from "./first-connection.ts";
 import { setInternals } from "./internals.ts";
 import { createOutboundGauge } from "./outbound-gauge.ts";
 import { destroySocket } from "./stale-socket.ts";
@@ -84,6 +78,8 @@ export interface ConnectBusOptions {
   readonly pingIntervalMs?: number;
 }
 
+const CLOSE_MS = 1_000;
+
 const silent: BusLogger = { info() {}, warn() {}, error() {} };
 
 /**
@@ -151,12 +147,16 @@ export async function connectBus(options: ConnectBusOptions): Promise<Bus> {
     }
   }
 
+  function abandonCalls(why: string): void {
+    for (const abandon of onLost) abandon(new BusUnavailableError(`NATS: ${why}`));
+  }
+
   function lose(why: string): void {
     if (!connected) return;
     connected = false;
     gauge.reset();
     logger.warn({ server: nats.getServer() }, `NATS: ${why}`);
-    for (const abandon of onLost) abandon(new BusUnavailableError(`NATS: ${why}`));
+    abandonCalls(why);
   }
 
   function regain(): void {
@@ -200,9 +200,12 @@ export async function connectBus(options: ConnectBusOptions): Promise<Bus> {
     stats: () => ({ ...gauge.stats(), messagesReceived, reconnects, callsUnderWay }),
     async close() {
       reconnectListeners.clear();
-      await bus.flush(1_000).catch(() => {});
-      lose("closed");
+      await bus.flush(CLOSE_MS).catch(() => {});
+      connected = false;
+      abandonCalls("closed");
+      const cut = setTimeout(() => destroySocket(nats), CLOSE_MS);
       await nats.close();
+      clearTimeout(cut);
     },
   };
   const timeouts = { timeout: requestTimeoutMs };
@@ -214,30 +217,6 @@ export async function connectBus(options: ConnectBusOptions): Promise<Bus> {
     call,
   });
   return bus;
-}
-
-async function firstConnection(
-  logger: BusLogger,
-  options: ConnectionOptions,
-): Promise<NatsConnection> {
-  const backoff = createBackoff(250, 2_000);
-  let lastMessage = "";
-  while (true) {
-    try {
-      return await connect(options);
-    } catch (error) {
-      if (error instanceof InvalidArgumentError) throw error;
-      const { message } = error as Error;
-      if (message !== lastMessage) {
-        logger.warn(
-          { err: error, servers: options.servers },
-          "NATS: waiting for a first connection",
-        );
-      }
-      lastMessage = message;
-      await backoff.wait();
-    }
-  }
 }
 
 function guarded(logger: BusLogger, what: string, run: () => void): void {

@@ -27,6 +27,7 @@ export async function watchDeliveries(options: {
   let created: string | undefined;
   let entries: QueuedIterator<KvWatchEntry> | undefined;
   let seenRevision = 0;
+  let revisionAtLastCheck = -1;
   let expectedRevision = 0;
   let closed = false;
   let onReady = () => {};
@@ -75,12 +76,13 @@ export async function watchDeliveries(options: {
   async function check(): Promise<void> {
     const info = await readStreamInfo(bus, stream);
     const newest = info.state.last_seq;
-    const isStuck = seenRevision < expectedRevision;
+    const isStuck = seenRevision < expectedRevision && seenRevision === revisionAtLastCheck;
     if (info.created !== created || newest < seenRevision || isStuck) {
       logger.warn({ stream, seenRevision, newest }, "the watch has lost its place, starting over");
       task.request();
     }
     expectedRevision = newest;
+    revisionAtLastCheck = seenRevision;
   }
 
   const task = createRetryingTask({ bus, logger, what: `watch of ${stream}`, run: start });

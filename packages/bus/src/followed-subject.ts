@@ -32,6 +32,7 @@ export class FollowedSubject {
   readonly subject: string;
   readonly #log: SubjectLog;
   readonly #logger: BusLogger;
+  readonly #inTurn: <T>(job: () => Promise<T>) => Promise<T>;
   readonly #onHistoryLost: () => void;
   readonly #followers = new Set<Follower>();
   /** Every event up to here has passed or is gone; `null` until the first answer of the leader. */
@@ -48,12 +49,15 @@ export class FollowedSubject {
     subject: string;
     log: SubjectLog;
     logger: BusLogger;
+    /** Bounds how many subjects read the log at the same time. */
+    inTurn: <T>(job: () => Promise<T>) => Promise<T>;
     /** The log no longer holds what has passed here. */
     onHistoryLost: () => void;
   }) {
     this.subject = options.subject;
     this.#log = options.log;
     this.#logger = options.logger;
+    this.#inTurn = options.inTurn;
     this.#onHistoryLost = options.onHistoryLost;
   }
 
@@ -165,20 +169,11 @@ export class FollowedSubject {
   }
 
   async #fill(): Promise<void> {
-    const backoff = createBackoff(50, 2_000);
+    const backoff = createBackoff(50, 1_000);
     let failures = 0;
     while (!this.#stopped && this.#targetSequence > this.throughSequence) {
-      const until = this.#targetSequence;
       try {
-        if (!(await this.#isSameHistory())) {
-          if (!this.#stopped) this.#onHistoryLost();
-          return;
-        }
-        for await (const event of this.#log.readAfter(this.subject, this.throughSequence, until)) {
-          if (this.#stopped) return;
-          this.#pass(event);
-        }
-        this.#throughSequence = Math.max(this.throughSequence, until);
+        await this.#inTurn(() => this.#readTo(this.#targetSequence));
       } catch (error) {
         if (++failures === 1) {
           this.#logger.warn(
@@ -191,6 +186,20 @@ export class FollowedSubject {
     }
     this.#filling = false;
     if (!this.#stopped) this.#releaseHeld();
+  }
+
+  async #readTo(untilSequence: number): Promise<void> {
+    if (this.#stopped) return;
+    if (!(await this.#isSameHistory())) return this.#onHistoryLost();
+    for await (const event of this.#log.readAfter(
+      this.subject,
+      this.throughSequence,
+      untilSequence,
+    )) {
+      if (this.#stopped) return;
+      this.#pass(event);
+    }
+    this.#throughSequence = Math.max(this.throughSequence, untilSequence);
   }
 
   /** Whether the log still holds, or has let expire, what passed here last; a restored one holds something else. */

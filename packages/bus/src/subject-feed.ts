@@ -3,6 +3,7 @@ import { type Bus, type BusLogger, type BusMessage, BusUnavailableError } from "
 import { FollowedSubject, type Tail } from "./followed-subject.ts";
 import { createRetryingTask } from "./retrying-task.ts";
 import type { LogEnd, StoredEvent, SubjectLog } from "./subject-log.ts";
+import { createTurns } from "./turns.ts";
 
 export interface Following {
   /** The subject's newest event when the follower joined, from the leader. What came before is in the log. */
@@ -52,6 +53,8 @@ export interface SubjectFeedOptions {
 
 /** Leader reads at the same time in a round of tail checks. */
 const CHECKS_AT_ONCE = 16;
+/** Subjects that read missed events from the log at the same time. */
+const FILLS_AT_ONCE = 64;
 
 interface Entry {
   readonly followed: FollowedSubject;
@@ -70,6 +73,7 @@ interface Entry {
 export function openSubjectFeed(options: SubjectFeedOptions): SubjectFeed {
   const { bus, log, logger } = options;
   const entries = new Map<string, Entry>();
+  const inTurn = createTurns(FILLS_AT_ONCE);
   let epoch = log.epoch;
   let highestSequence = 0;
   let tailChecks = 0;
@@ -90,7 +94,13 @@ export function openSubjectFeed(options: SubjectFeedOptions): SubjectFeed {
   function entryOf(subject: string): Entry {
     const known = entries.get(subject);
     if (known) return known;
-    const followed = new FollowedSubject({ subject, log, logger, onHistoryLost: resetAll });
+    const followed = new FollowedSubject({
+      subject,
+      log,
+      logger,
+      inTurn,
+      onHistoryLost: resetAll,
+    });
     const { unsubscribe } = bus.subscribe(`${LIVE_PREFIX}.${subject}`, (message) =>
       onLive(followed, message),
     );
