@@ -1,6 +1,7 @@
 import { invalidRequest, Problem } from "@localstreet/contracts/problem";
 import { encodeSseEvent } from "@localstreet/contracts/sse";
 import fastify, {
+  type FastifyBaseLogger,
   type FastifyError,
   type FastifyInstance,
   type FastifyReply,
@@ -40,7 +41,7 @@ export function createHttp(options: {
 }): FastifyInstance {
   const { logger, replica, bodyBytes } = options;
   const http = fastify({
-    loggerInstance: logger,
+    loggerInstance: logger as FastifyBaseLogger,
     // One line for each request, without its query: see the hook below.
     logController: new LogController({ disableRequestLogging: true }),
     // A HEAD of a stream would hold a connection that never says anything.

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { Socket } from "node:net";
 import websocket from "@fastify/websocket";
 import type { Role } from "@localstreet/contracts/auth";
 import type { authenticateFrameSchema } from "@localstreet/contracts/chat";
@@ -107,9 +108,9 @@ export async function registerSocketRoute<F extends ClientFrame, Data>(
     #pongDue = false;
     #expiryTold = false;
 
-    constructor(socket: WebSocket, principal: Principal | undefined) {
+    constructor(socket: WebSocket, rawSocket: Socket, principal: Principal | undefined) {
       this.#socket = socket;
-      this.connection = openWsConnection(socket, {
+      this.connection = openWsConnection(socket, rawSocket, {
         outboxBytes: config.OUTBOX_BYTES,
         onOverflow: () => this.end(CLOSE.slowReader, "too slow to read"),
       });
@@ -328,7 +329,7 @@ export async function registerSocketRoute<F extends ClientFrame, Data>(
     },
     (socket, request) => {
       // No await before the session listens, or the first frames would be lost.
-      new Session(socket, admitted.get(request));
+      new Session(socket, request.raw.socket, admitted.get(request));
     },
   );
 

@@ -1,0 +1,70 @@
+import type { Socket } from "node:net";
+import type { CloseCode } from "@localstreet/contracts/close-codes";
+import type { WebSocket } from "ws";
+import { Outbox } from "./outbox.ts";
+
+/** One open WebSocket whose frames are encoded once and shared. */
+export interface WsConnection {
+  /** A frame of `encodeTextFrame`. */
+  send(frame: Buffer): void;
+  /** As `send`, but a slow reader gets only the newest frame of the slot; see `Outbox.pushLatest`. */
+  sendLatest(slotName: string, frame: Buffer): void;
+  /** Closes after all that was sent. The connection is cut when the peer does not answer the close. */
+  close(code: CloseCode, reason: string): void;
+  readonly pendingBytes: number;
+  /** Resolves when the connection is gone, whoever closed it. */
+  readonly closed: Promise<void>;
+}
+
+const FINAL_TEXT_FRAME = 0x81;
+/** How long a peer may take to answer a close, in milliseconds. */
+const CLOSE_GRACE_MS = 5_000;
+
+/** A whole server frame, unmasked and final (RFC 6455 section 5.2). The same bytes serve every connection. */
+export function encodeTextFrame(text: string): Buffer {
+  const length = Buffer.byteLength(text);
+  const headerBytes = length < 126 ? 2 : length < 65_536 ? 4 : 10;
+  const frame = Buffer.allocUnsafe(headerBytes + length);
+  frame[0] = FINAL_TEXT_FRAME;
+  if (headerBytes === 2) frame[1] = length;
+  else if (headerBytes === 4) {
+    frame[1] = 126;
+    frame.writeUInt16BE(length, 2);
+  } else {
+    frame[1] = 127;
+    frame.writeBigUInt64BE(BigInt(length), 2);
+  }
+  frame.write(text, headerBytes, "utf8");
+  return frame;
+}
+
+/**
+ * Takes over the sending side of `ws`: frames go to `socket`, the connection underneath. Pings and closes stay with
+ * `ws`, which writes them to the same socket in one piece each. Compression must be off.
+ */
+export function openWsConnection(
+  ws: WebSocket,
+  socket: Socket,
+  options: { outboxBytes: number; onOverflow: () => void },
+): WsConnection {
+  const outbox = new Outbox(socket, {
+    limitBytes: options.outboxBytes,
+    onOverflow: options.onOverflow,
+  });
+  const closed = new Promise<void>((resolve) => ws.once("close", () => resolve()));
+  void closed.then(() => outbox.close());
+  return {
+    send: (frame) => outbox.push(frame),
+    sendLatest: (slotName, frame) => outbox.pushLatest(slotName, frame),
+    close(code, reason) {
+      outbox.finish();
+      ws.close(code, reason);
+      const cut = setTimeout(() => ws.terminate(), CLOSE_GRACE_MS);
+      void closed.then(() => clearTimeout(cut));
+    },
+    get pendingBytes() {
+      return outbox.pendingBytes;
+    },
+    closed,
+  };
+}
