@@ -36,7 +36,7 @@ export async function buildApp(kit: ServiceKit<TrackingFanoutConfig>): Promise<A
     async close() {
       socketRoute.close();
       feed.close();
-      await deliveries.close();
+      deliveries.close();
       await bus.close();
       redis.disconnect();
     },

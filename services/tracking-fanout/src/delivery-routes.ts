@@ -33,7 +33,7 @@ export function registerDeliveryRoutes(
   http.get("/api/deliveries/:deliveryId", async (request, reply) => {
     const principal = await authenticator.authenticate(request, "buyer", "vendor", "service");
     const { deliveryId } = parseRequest(paramsSchema, request.params, "The path");
-    const delivery = deliveries.get(deliveryId);
+    const delivery = await deliveries.find(deliveryId);
     if (!delivery || !(principal.role === "service" || isParty(principal, delivery))) {
       throw new Problem("not-found");
     }

@@ -1,5 +1,6 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Deliveries } from "@localstreet/bus/deliveries";
-import type { DeliveryId, PersonId } from "@localstreet/contracts/ids";
+import type { DeliveryId } from "@localstreet/contracts/ids";
 import { Problem } from "@localstreet/contracts/problem";
 import type {
   Delivery,
@@ -18,7 +19,12 @@ import { driverAt } from "./driver-state.ts";
 import type { Following, PositionFeed } from "./position-feed.ts";
 
 /** A client's socket, with its watches. */
-export type TrackingSession = SocketSession<Map<DeliveryId, Watch>>;
+export type TrackingSession = SocketSession<TrackingSessionData>;
+
+export interface TrackingSessionData {
+  readonly watches: Map<DeliveryId, Watch>;
+  isOpen: boolean;
+}
 
 /** One client's watch of one delivery. */
 export interface Watch {
@@ -30,6 +36,15 @@ export interface Watch {
   newest: Position | null;
   /** `recordedAt` of the newest position that the client has; "" for none. */
   shownAt: string;
+  /** Where its positions wait for a slow reader: a place after the last `watching`, never before it. */
+  slotName: string;
+}
+
+/** A delivery with watchers here. */
+interface WatchedDelivery {
+  /** As its watchers know it. */
+  delivery: Delivery;
+  readonly following: Following;
 }
 
 export interface DeliveryWatches {
@@ -42,7 +57,8 @@ export interface DeliveryWatches {
   start(session: TrackingSession, frame: z.infer<typeof watchDeliveryFrameSchema>): Promise<void>;
   /** Answers with `unwatched`, whether the delivery was watched or not. */
   stop(session: TrackingSession, frame: z.infer<typeof unwatchDeliveryFrameSchema>): void;
-  stopAll(session: TrackingSession): void;
+  /** The socket has closed. */
+  close(session: TrackingSession): void;
 }
 
 export function openDeliveryWatches(options: {
@@ -51,20 +67,22 @@ export function openDeliveryWatches(options: {
   watchesPerConnection: number;
 }): DeliveryWatches {
   const { deliveries, feed, watchesPerConnection } = options;
-  const followings = new Map<DeliveryId, Following>();
+  const watched = new Map<DeliveryId, WatchedDelivery>();
+  let answers = 0;
   const audience = createAudience<DeliveryId, Watch>({
     onLast(deliveryId) {
-      followings.get(deliveryId)?.stop();
-      followings.delete(deliveryId);
+      watched.get(deliveryId)?.following.stop();
+      watched.delete(deliveryId);
     },
   });
 
-  function followDriver(deliveryId: DeliveryId, driverId: PersonId): Following {
-    const known = followings.get(deliveryId);
-    if (known?.driverId === driverId) return known;
+  function follow(deliveryId: DeliveryId, delivery: Delivery): Following {
+    const { driverId } = delivery;
+    const known = watched.get(deliveryId);
+    if (known?.following.driverId === driverId) return known.following;
     const following = feed.follow(driverId, (position) => show(deliveryId, position));
-    followings.set(deliveryId, following);
-    known?.stop();
+    watched.set(deliveryId, { delivery, following });
+    known?.following.stop();
     return following;
   }
 
@@ -78,35 +96,37 @@ export function openDeliveryWatches(options: {
       frame ??= encodeTextFrame(
         JSON.stringify({ type: "location-update", deliveryId, ...position }),
       );
-      watch.session.connection.sendLatest(deliveryId, frame);
+      watch.session.connection.sendLatest(watch.slotName, frame);
     }
   }
 
   deliveries.onChange((deliveryId, delivery) => {
-    if (!followings.has(deliveryId)) return;
+    const known = watched.get(deliveryId);
+    // The copy may come to know only now what a watch began with.
+    if (!known || isDeepStrictEqual(known.delivery, delivery)) return;
     const frame = encodeTextFrame(
-      JSON.stringify({ type: "delivery-updated", deliveryId, status: delivery.status }),
+      JSON.stringify({ type: "delivery-updated", deliveryId, status: delivery?.status }),
     );
     for (const watch of [...audience.of(deliveryId)]) {
       const { principal, connection } = watch.session;
-      if (watch.answered && isParty(principal, delivery)) connection.send(frame);
-      if (!mayWatch(principal, delivery)) end(watch);
+      if (watch.answered && delivery && isParty(principal, delivery)) connection.send(frame);
+      if (!delivery || !mayWatch(principal, delivery)) end(watch);
     }
-    if (followings.has(deliveryId)) void moveTo(deliveryId, delivery);
+    if (!delivery || !watched.has(deliveryId)) return;
+    known.delivery = delivery;
+    if (delivery.driverId !== known.following.driverId) void moveTo(deliveryId, delivery);
   });
 
   /** From a change of driver on, only positions of the new one are shown. */
   async function moveTo(deliveryId: DeliveryId, delivery: Delivery): Promise<void> {
-    const before = followings.get(deliveryId);
-    const following = followDriver(deliveryId, delivery.driverId);
-    if (following === before) return;
+    const following = follow(deliveryId, delivery);
     for (const watch of audience.of(deliveryId)) watch.newest = null;
     const position = await following.newest();
-    if (position && followings.get(deliveryId) === following) show(deliveryId, position);
+    if (position && watched.get(deliveryId)?.following === following) show(deliveryId, position);
   }
 
   function leave(watch: Watch): void {
-    watch.session.data.delete(watch.deliveryId);
+    watch.session.data.watches.delete(watch.deliveryId);
     audience.leave(watch.deliveryId, watch);
   }
 
@@ -117,22 +137,29 @@ export function openDeliveryWatches(options: {
 
   return {
     async start(session, { deliveryId, after, ref }) {
-      let delivery = watchable(session, deliveryId);
-      let watch = session.data.get(deliveryId);
+      let delivery = await deliveries.find(deliveryId);
+      if (!session.data.isOpen) return;
+      if (!delivery || !mayWatch(session.principal, delivery)) throw new Problem("not-found");
+      let watch = session.data.watches.get(deliveryId);
       if (!watch) {
-        if (session.data.size >= watchesPerConnection) throw new Problem("too-many-watches");
-        watch = { session, deliveryId, answered: false, newest: null, shownAt: "" };
-        session.data.set(deliveryId, watch);
+        if (session.data.watches.size >= watchesPerConnection)
+          throw new Problem("too-many-watches");
+        watch = { session, deliveryId, answered: false, newest: null, shownAt: "", slotName: "" };
+        session.data.watches.set(deliveryId, watch);
         audience.join(deliveryId, watch);
       }
       if (after !== undefined && after > watch.shownAt) watch.shownAt = after;
       let following: Following;
       do {
-        following = followDriver(deliveryId, delivery.driverId);
+        following = follow(deliveryId, delivery);
         const found = await following.newest();
-        // The delivery may have changed or ended meanwhile, and the socket may have closed.
-        if (session.data.get(deliveryId) !== watch) throw new Problem("not-found");
-        delivery = watchable(session, deliveryId);
+        // Meanwhile the delivery may have changed or ended, and the socket closed.
+        if (session.data.watches.get(deliveryId) !== watch) throw new Problem("not-found");
+        delivery = deliveries.get(deliveryId) ?? delivery;
+        if (!mayWatch(session.principal, delivery)) {
+          leave(watch);
+          throw new Problem("not-found");
+        }
         if (following.driverId === delivery.driverId && found && isLater(found, watch.newest)) {
           watch.newest = found;
         }
@@ -151,22 +178,19 @@ export function openDeliveryWatches(options: {
       };
       session.send(answer);
       watch.answered = true;
+      answers += 1;
+      watch.slotName = `${deliveryId} ${answers}`;
     },
     stop(session, { deliveryId, ref }) {
-      const watch = session.data.get(deliveryId);
+      const watch = session.data.watches.get(deliveryId);
       if (watch) leave(watch);
       session.send(unwatched(deliveryId, ref));
     },
-    stopAll(session) {
-      for (const watch of [...session.data.values()]) leave(watch);
+    close(session) {
+      session.data.isOpen = false;
+      for (const watch of [...session.data.watches.values()]) leave(watch);
     },
   };
-
-  function watchable(session: TrackingSession, deliveryId: DeliveryId): Delivery {
-    const delivery = deliveries.get(deliveryId);
-    if (!delivery || !mayWatch(session.principal, delivery)) throw new Problem("not-found");
-    return delivery;
-  }
 }
 
 function unwatched(deliveryId: DeliveryId, ref?: number): z.infer<typeof unwatchedFrameSchema> {

@@ -1,4 +1,3 @@
-import type { DeliveryId } from "@localstreet/contracts/ids";
 import {
   type TrackingClientFrame,
   trackingClientFrameSchema,
@@ -6,22 +5,22 @@ import {
 import type { ServiceKit } from "@localstreet/service-kit/service";
 import { registerSocketRoute, type SocketRoute } from "@localstreet/service-kit/ws-session";
 import type { TrackingFanoutConfig } from "./config.ts";
-import type { DeliveryWatches, Watch } from "./delivery-watches.ts";
+import type { DeliveryWatches, TrackingSessionData } from "./delivery-watches.ts";
 
 /** `GET /api/tracking/ws` (PROTOCOL.md T5 to T8). */
 export async function registerWatchRoute(
   kit: ServiceKit<TrackingFanoutConfig>,
   watches: DeliveryWatches,
 ): Promise<SocketRoute> {
-  return await registerSocketRoute<TrackingClientFrame, Map<DeliveryId, Watch>>(kit, {
+  return await registerSocketRoute<TrackingClientFrame, TrackingSessionData>(kit, {
     path: "/api/tracking/ws",
     roles: ["buyer", "vendor"],
     frameSchema: trackingClientFrameSchema,
-    onOpen: () => new Map(),
+    onOpen: () => ({ watches: new Map(), isOpen: true }),
     async onFrame(session, frame) {
       if (frame.type === "watch-delivery") return await watches.start(session, frame);
       watches.stop(session, frame);
     },
-    onClose: (session) => watches.stopAll(session),
+    onClose: (session) => watches.close(session),
   });
 }

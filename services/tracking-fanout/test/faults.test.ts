@@ -1,0 +1,170 @@
+import { connectBus } from "@localstreet/bus/connection";
+import { personIdSchema } from "@localstreet/contracts/ids";
+import { positionKey, watchedKey } from "@localstreet/contracts/keys";
+import { tokenFor } from "@localstreet/testkit/tokens";
+import { until } from "@localstreet/testkit/wait";
+import { Redis } from "ioredis";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import {
+  isUpdate,
+  newDelivery,
+  openAsBuyer,
+  postFix,
+  putDelivery,
+  startTracking,
+  storeDelivery,
+  type Tracking,
+  watch,
+} from "./start-tracking.ts";
+
+let tracking: Tracking;
+
+beforeAll(async () => {
+  tracking = await startTracking({ REDIS_TIMEOUT_MS: "300", WATCH_REFRESH_MS: "500" });
+});
+
+afterAll(async () => {
+  await tracking?.stop();
+});
+
+async function startWatch() {
+  const { deliveryId, delivery } = await storeDelivery(tracking.fanout[0]);
+  const buyer = await openAsBuyer(tracking.fanout[1], delivery.buyerId);
+  await watch(buyer, deliveryId);
+  return { deliveryId, delivery, buyer, driverId: delivery.driverId };
+}
+
+const accepted = async (driverId: string, lat: number) =>
+  (await postFix(tracking.ingest[0], driverId, { lat })) === 204;
+
+test("T5: after Redis lost everything every fix still comes", async () => {
+  const { buyer, driverId } = await startWatch();
+  await postFix(tracking.ingest[0], driverId, { lat: 0 });
+  await buyer.next(isUpdate);
+  await tracking.redis.flushall();
+  for (let lat = 1; lat <= 5; lat += 1) {
+    expect(await accepted(driverId, lat)).toBe(true);
+    expect(await buyer.next(isUpdate)).toMatchObject({ lat });
+  }
+  buyer.close();
+});
+
+test("T5: a watch outlives a restart of Redis, and its flag comes back", async () => {
+  const { buyer, driverId } = await startWatch();
+  await tracking.stores.redis.kill();
+  await tracking.stores.redis.start();
+  await until(() => accepted(driverId, 1), { what: "a fix is accepted" });
+  expect(await buyer.next(isUpdate)).toMatchObject({ lat: 1 });
+  await until(async () => (await tracking.redis.exists(watchedKey(driverId))) === 1, {
+    what: "the watch flag",
+  });
+  buyer.close();
+});
+
+test("T5 T9 E7: without Redis a watch is answered without a position, and live once it is back", async () => {
+  const { deliveryId, delivery } = await storeDelivery(tracking.fanout[0]);
+  await postFix(tracking.ingest[0], delivery.driverId, { lat: 1 });
+  await tracking.stores.redis.kill();
+  const buyer = await openAsBuyer(tracking.fanout[1], delivery.buyerId);
+  expect(await watch(buyer, deliveryId)).toMatchObject({
+    type: "watching",
+    driver: { state: "lost", position: null, fixAt: null },
+  });
+  const token = await tokenFor({ role: "buyer", sub: delivery.buyerId });
+  const response = await fetch(`${tracking.fanout[0].url}/api/deliveries/${deliveryId}`, {
+    headers: { authorization: `Bearer ${token}` },
+  });
+  expect(response.status).toBe(503);
+  expect(response.headers.get("retry-after")).toBe("1");
+  expect((await fetch(`${tracking.fanout[0].adminUrl}/readyz`)).status).toBe(200);
+  await tracking.stores.redis.start();
+  await until(() => accepted(delivery.driverId, 2), { what: "a fix is accepted" });
+  expect(await buyer.next(isUpdate)).toMatchObject({ lat: 2 });
+  buyer.close();
+});
+
+test("E7: a Redis that hangs holds up a watch for a bounded time", async () => {
+  const { deliveryId, delivery } = await storeDelivery(tracking.fanout[0]);
+  const buyer = await openAsBuyer(tracking.fanout[1], delivery.buyerId);
+  tracking.stores.redis.freeze();
+  const startMs = performance.now();
+  const answer = await watch(buyer, deliveryId);
+  tracking.stores.redis.thaw();
+  expect(answer).toMatchObject({ type: "watching", driver: { state: "lost" } });
+  expect(performance.now() - startMs).toBeLessThan(1_000);
+  await until(() => accepted(delivery.driverId, 3), { what: "a fix is accepted" });
+  expect(await buyer.next(isUpdate)).toMatchObject({ lat: 3 });
+  buyer.close();
+});
+
+test("T3 T5 E7: without the bus a delivery is a 503, a watch is answered, and fixes come from Redis", async () => {
+  const { buyer, deliveryId, delivery, driverId } = await startWatch();
+  await tracking.stores.nats.kill();
+  await until(() => !tracking.bus.isConnected(), { what: "the bus is gone" });
+  const fresh = newDelivery();
+  await until(
+    async () => {
+      const response = await putDelivery(tracking.fanout[0], fresh.deliveryId, fresh.delivery);
+      return response.status === 503 && response.headers.get("retry-after") === "1";
+    },
+    { what: "a delivery is refused", timeoutMs: 10_000 },
+  );
+  expect((await fetch(`${tracking.fanout[0].adminUrl}/readyz`)).status).toBe(200);
+  const late = await openAsBuyer(tracking.fanout[0], delivery.buyerId);
+  expect(await watch(late, deliveryId)).toMatchObject({ type: "watching" });
+  expect(await accepted(driverId, 4)).toBe(true);
+  for (const client of [buyer, late]) expect(await client.next(isUpdate)).toMatchObject({ lat: 4 });
+
+  await tracking.stores.nats.start();
+  await until(
+    async () =>
+      (await putDelivery(tracking.fanout[0], fresh.deliveryId, fresh.delivery)).status === 201,
+    { what: "a delivery is accepted", timeoutMs: 10_000 },
+  );
+  await until(() => tracking.bus.isConnected(), { what: "the bus is back", timeoutMs: 10_000 });
+  expect(await accepted(driverId, 5)).toBe(true);
+  for (const client of [buyer, late]) {
+    expect(await client.next(isUpdate)).toMatchObject({ lat: 5 });
+    client.close();
+  }
+});
+
+test("O4: Redis refuses this service everything but reading positions and setting watch flags", async () => {
+  const driverId = personIdSchema.parse("somebody");
+  const redis = new Redis(tracking.stores.redis.url("tracking-fanout"), {
+    disableClientInfo: true,
+  });
+  const refused = async (command: Promise<unknown>) =>
+    await expect(command).rejects.toThrow("NOPERM");
+  await refused(redis.hset(positionKey(driverId), "position", "{}"));
+  await refused(redis.set(positionKey(driverId), "{}"));
+  await refused(redis.del(positionKey(driverId)));
+  await refused(redis.get(watchedKey(driverId)));
+  await refused(redis.del(watchedKey(driverId)));
+  await refused(redis.set("other", "1"));
+  await refused(redis.eval("return 1", 0));
+  await refused(redis.keys("*"));
+  await refused(redis.flushall());
+  await refused(redis.config("GET", "*"));
+  expect(await redis.set(watchedKey(driverId), "1", "EX", 1)).toBe("OK");
+  expect(await redis.hget(positionKey(driverId), "position")).toBeNull();
+  redis.disconnect();
+});
+
+test("O4: NATS refuses this service to publish positions and to read orders and chats", async () => {
+  const own = await connectBus({ ...tracking.stores.nats.as("tracking-fanout"), name: "own" });
+  const heard: string[] = [];
+  const refusedSubjects = ["vendor.v.orders", "live.vendor.v.orders", "live.chat.buyer.b"];
+  for (const subject of refusedSubjects) own.subscribe(subject, () => heard.push(`own ${subject}`));
+  tracking.bus.subscribe("live.tracking.somebody", () => heard.push("admin"));
+  tracking.bus.subscribe("test.end", () => heard.push("end"));
+  await Promise.all([own.flush(), tracking.bus.flush()]);
+  own.publishSignal("live.tracking.somebody", "{}");
+  await own.flush();
+  for (const subject of refusedSubjects) tracking.bus.publishSignal(subject, "{}");
+  tracking.bus.publishSignal("test.end", "");
+  await until(() => heard.includes("end"), { what: "what was published last" });
+  await own.flush();
+  expect(heard).toEqual(["end"]);
+  await own.close();
+});
