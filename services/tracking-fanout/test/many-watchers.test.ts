@@ -68,7 +68,7 @@ test("T8: a watcher that does not read gets the newest and in order once it does
       liveTrackingSubject(driverId),
       JSON.stringify({ ...position, recordedAt, timestamp }),
     );
-    if (step % 100 === 0) await driver.flush();
+    if (step % 10 === 0) await driver.flush();
   }
   const isLast = (frame: { type: string; lat?: number }) =>
     isUpdate(frame) && frame.lat === fixes / 100;

@@ -30,7 +30,7 @@ afterAll(async () => {
 
 /** Subjects of positions that the fan-outs are subscribed to, as the server sees it. */
 async function subscribedDrivers(): Promise<string[]> {
-  const response = await fetch(`${tracking.stores.nats.monitorUrl}/connz?subs=1`);
+  const response = await fetch(`${tracking.stores.nats.monitorUrl()}/connz?subs=1`);
   const { connections } = (await response.json()) as {
     connections: { subscriptions_list?: string[] }[];
   };
