@@ -1,0 +1,119 @@
+import { setMaxListeners } from "node:events";
+import { openApi } from "./api.ts";
+import { settleBuyer } from "./buyer.ts";
+import { openChats } from "./chat.ts";
+import { openCity } from "./city.ts";
+import { createClock } from "./clock.ts";
+import { type Counts, zeroCounts } from "./counts.ts";
+import { startCourier } from "./courier.ts";
+import { BACKEND, type Deliveries, openDeliveries } from "./deliveries.ts";
+import { keepDirectory } from "./directory.ts";
+import { createOrder } from "./orders.ts";
+import { createRandom } from "./random.ts";
+import { openTokenDesk } from "./tokens.ts";
+import { settleTown, type Town } from "./town.ts";
+import { openUplink } from "./uplink.ts";
+import { openShop } from "./vendor.ts";
+
+export interface SimulationOptions {
+  /** Base address of the platform, as a browser would open it. */
+  gateway: string;
+  /** Where the directory file is kept. */
+  directory: string;
+  secret: string;
+  issuer?: string | undefined;
+  seed: number;
+  /** How fast the town's time runs. Positions are at most one in 0.6 s of ours. */
+  speed: number;
+  vendors: number;
+  couriers: number;
+  log(line: string): void;
+}
+
+export interface Simulation {
+  readonly town: Town;
+  readonly counts: Readonly<Counts>;
+  /** Calls off the deliveries under way and hangs up. Takes two seconds at most. */
+  stop(): Promise<void>;
+}
+
+const CALL_OFF_MS = 1_500;
+
+/** Lets a town live: orders, talks and deliveries, all through the public API of the platform. */
+export function startSimulation(options: SimulationOptions): Simulation {
+  const stopping = new AbortController();
+  // Everybody in the town waits on it.
+  setMaxListeners(0, stopping.signal);
+  const clock = createClock(options.speed, stopping.signal);
+  const random = createRandom(options.seed);
+  const counts = zeroCounts();
+  const { log } = options;
+  const tokens = openTokenDesk(options);
+  // Two runs over the same data must not give different orders the same id.
+  const runId = Date.now().toString(36);
+  const city = openCity();
+  const town = settleTown(city, random.fork("town"), options);
+  const api = openApi({ gateway: options.gateway, clock, tokens, counts, log });
+  const chats = openChats({ api, clock, tokens, counts, runId, log });
+  const world = { api, chats, city, clock, counts, random, tokens };
+
+  const shops = town.vendors.map((vendor) => openShop(vendor, world));
+  const buyers = new Map(town.buyers.map((buyer) => [buyer, settleBuyer(buyer, world)]));
+  const couriers = town.couriers.map((person) => {
+    const uplink = openUplink({ sub: person.driverId, role: "driver" }, api, counts);
+    return startCourier(person, { ...world, uplink });
+  });
+  const deliveries: Deliveries = openDeliveries({
+    ...world,
+    couriers,
+    onChange: () => directory.touch(),
+  });
+  const directory = keepDirectory({
+    file: options.directory,
+    town,
+    tokens,
+    clock,
+    deliveries: () => deliveries.entries,
+    log,
+  });
+
+  async function takeOrders(): Promise<void> {
+    const chance = random.fork("orders");
+    for (let number = 1; !clock.stopped.aborted; number++) {
+      const buyer = chance.pick(town.buyers);
+      const vendor = chance.pick(buyer.shops);
+      const body = createOrder(chance, `o-${runId}-${number}`, buyer, vendor);
+      const talks = number === 1 || chance.chance(0.5);
+      const pauseSeconds = chance.between(3, 5);
+      const path = `/api/vendor/${vendor.vendorId}/orders`;
+      const answer = await api.send({ method: "POST", path, as: BACKEND, body });
+      if (answer === "done") {
+        counts.orders += 1;
+        // Without a free courier the buyer comes and fetches it.
+        deliveries.start({ orderId: body.orderId, vendor, buyer });
+        if (talks) buyers.get(buyer)?.askAbout(vendor, body.orderId);
+      }
+      await clock.pass(pauseSeconds);
+    }
+  }
+  void takeOrders();
+
+  return {
+    town,
+    counts,
+    async stop() {
+      const underWay = deliveries.entries.filter(({ status }) => status !== "delivered");
+      stopping.abort();
+      for (const device of [...shops, ...buyers.values()]) device.close();
+      const last = createClock(1, AbortSignal.timeout(CALL_OFF_MS));
+      const lastApi = openApi({ gateway: options.gateway, clock: last, tokens, counts, log });
+      await Promise.all(
+        underWay.map(({ deliveryId, ...delivery }) => {
+          const body = { ...delivery, status: "cancelled" };
+          const path = `/api/deliveries/${deliveryId}`;
+          return lastApi.send({ method: "PUT", path, as: BACKEND, body });
+        }),
+      );
+    },
+  };
+}

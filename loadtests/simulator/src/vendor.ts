@@ -1,0 +1,54 @@
+import { openEventStream } from "@localstreet/client/event-stream";
+import type { Api } from "./api.ts";
+import type { Chats } from "./chat.ts";
+import type { Clock } from "./clock.ts";
+import type { Counts } from "./counts.ts";
+import { replyTo } from "./lines.ts";
+import type { Random } from "./random.ts";
+import type { Identity, TokenDesk } from "./tokens.ts";
+import type { Vendor } from "./town.ts";
+
+export interface OpenShop {
+  close(): void;
+}
+
+/** The staff of a shop: listens for orders and answers everybody who writes, people at the page included. */
+export function openShop(
+  vendor: Vendor,
+  world: {
+    api: Api;
+    chats: Chats;
+    clock: Clock;
+    tokens: TokenDesk;
+    counts: Counts;
+    random: Random;
+  },
+): OpenShop {
+  const { clock, counts } = world;
+  const random = world.random.fork(vendor.vendorId);
+  const identity = staffIdentity(vendor);
+  const orders = openEventStream({
+    url: `${world.api.gateway}/api/vendor/${vendor.vendorId}/notifications/stream`,
+    token: () => world.tokens.tokenFor(identity),
+    onEvent({ event }) {
+      if (event === "new-order") counts.ordersHeard += 1;
+    },
+  });
+  const chat = world.chats.connect(identity, async (message) => {
+    if (message.side !== "buyer") return;
+    const reply = replyTo(message.content, "vendor", random);
+    if (reply === null) return;
+    await clock.pass(random.between(1.5, 5));
+    await chat.say({ conversationId: message.conversationId }, reply);
+  });
+  return {
+    close() {
+      orders.close();
+      chat.close();
+    },
+  };
+}
+
+export function staffIdentity(vendor: Vendor): Identity {
+  return { sub: vendor.staffId, role: "vendor", vendors: [vendor.vendorId] };
+}
