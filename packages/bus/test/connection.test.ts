@@ -3,6 +3,7 @@ import { startTestStores } from "@localstreet/testkit/stores";
 import { until } from "@localstreet/testkit/wait";
 import { expect, test } from "vitest";
 import { publishOrder, startMarketplace } from "./marketplace.ts";
+import { startStallingRelay } from "./stalling-relay.ts";
 
 test("E7: signals are dropped and counted while NATS is away, never buffered", async () => {
   await using market = await startMarketplace();
@@ -47,13 +48,30 @@ test("E7: a server that takes nothing stops signals at the limit of pending byte
   expect(bus.stats().pendingBytes).toBeGreaterThan(maxPendingBytes - 2 * payload.length);
   expect(bus.stats().signalsDroppedPending).toBe(1);
 
-  await until(() => !bus.isConnected(), { what: "the frozen server is given up", timeoutMs: 12_000 });
+  await until(() => !bus.isConnected(), {
+    what: "the frozen server is given up",
+    timeoutMs: 12_000,
+  });
   expect(performance.now() - frozenAtMs).toBeGreaterThan(5_000);
   market.nats.thaw();
   await until(() => bus.isConnected(), { what: "the reconnect", timeoutMs: 10_000 });
   await bus.flush();
   expect(bus.stats().pendingBytes).toBe(0);
   expect(bus.publishSignal("live.tracking.d1", payload)).toBe("sent");
+});
+
+test("E7: a dead network path with a full socket is left for a new connection", async () => {
+  await using market = await startMarketplace();
+  await using relay = await startStallingRelay(market.nats.port);
+  const bus = await market.connect("tracking-ingest", {
+    servers: [relay.url],
+    maxPendingBytes: 32 * 1024 * 1024,
+    pingIntervalMs: 500,
+  });
+  relay.stall();
+  while (bus.publishSignal("live.tracking.d1", Buffer.alloc(64 * 1024)) === "sent");
+  await until(() => bus.stats().reconnects === 1, { what: "a reconnect" });
+  await bus.flush();
 });
 
 test("E7: signals flow again once a slow server has caught up", async () => {

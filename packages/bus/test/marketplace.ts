@@ -1,4 +1,9 @@
-import { type Bus, type ConnectBusOptions, connectBus } from "@localstreet/bus/connection";
+import {
+  type Bus,
+  type BusLogger,
+  type ConnectBusOptions,
+  connectBus,
+} from "@localstreet/bus/connection";
 import { publishVendorEvent } from "@localstreet/bus/publish-vendor-event";
 import { ensureStreams, type StreamSettings } from "@localstreet/bus/streams";
 import {
@@ -8,7 +13,10 @@ import {
   vendorIdSchema,
 } from "@localstreet/contracts/ids";
 import type { NewOrder } from "@localstreet/contracts/order";
+import { VENDOR_STREAM, vendorOrdersSubject } from "@localstreet/contracts/subjects";
 import { startTestStores } from "@localstreet/testkit/stores";
+import { jetstreamManager } from "@nats-io/jetstream";
+import { connect as connectNats, headers } from "@nats-io/transport-node";
 
 /** A NATS server with the platform's streams, and buses of its users that are closed with it. */
 export async function startMarketplace(settings: StreamSettings = {}) {
@@ -26,16 +34,53 @@ export async function startMarketplace(settings: StreamSettings = {}) {
 
   const admin = await connect("admin");
   await ensureStreams(admin, settings);
+  // Straight to the server, past the package under test: an operator's hands.
+  const operator = await connectNats({
+    servers: stores.nats.url,
+    user: "admin",
+    pass: stores.nats.as("admin").password,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 100,
+  });
+  const streams = (await jetstreamManager(operator)).streams;
   return {
     nats: stores.nats,
     admin,
     connect,
+    streams,
+    operator,
+    async recreateVendorStream() {
+      await streams.delete(VENDOR_STREAM);
+      await ensureStreams(admin, settings);
+    },
+    /** The same log without a live copy: what `republish` below does not send is lost. */
+    async stopRepublishing() {
+      const { config } = await streams.info(VENDOR_STREAM);
+      await streams.delete(VENDOR_STREAM);
+      const { republish: _, ...rest } = config;
+      await streams.add(rest);
+    },
+    /** Sends the live copy of a stored order as the server would. */
+    republish(vendorId: string, sequence: number, previousSequence: number, orderId: string) {
+      const subject = vendorOrdersSubject(vendor(vendorId));
+      const copy = headers();
+      copy.set("Nats-Msg-Id", `${vendorId}:new-order:${orderId}`);
+      copy.set("Nats-Stream", VENDOR_STREAM);
+      copy.set("Nats-Subject", subject);
+      copy.set("Nats-Sequence", String(sequence));
+      copy.set("Nats-Last-Sequence", String(previousSequence));
+      operator.publish(`live.${subject}`, "{}", { headers: copy });
+    },
     async [Symbol.asyncDispose]() {
-      await Promise.all(buses.map((bus) => bus.close()));
+      await Promise.all([operator.close(), ...buses.map((bus) => bus.close())]);
       await stores.stop();
     },
   };
 }
+
+export type Marketplace = Awaited<ReturnType<typeof startMarketplace>>;
+
+export const quiet: BusLogger = { info() {}, warn() {}, error() {} };
 
 export const vendor = (text: string) => vendorIdSchema.parse(text);
 
