@@ -1,0 +1,189 @@
+import type { PersonId } from "@localstreet/contracts/ids";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { NO_CHAT, openChat } from "./chat/chat-session.ts";
+import { ChatWindow } from "./chat/chat-window.tsx";
+import { createDirectory, findWatcher, type OwnEntries } from "./directory/directory.ts";
+import { EmptyState } from "./directory/empty-state.tsx";
+import { DIRECTORY_LOADING, pollDirectory } from "./directory/poll-directory.ts";
+import { advanceSelection, NOTHING_SELECTED } from "./directory/selection.ts";
+import { Toolbar } from "./directory/toolbar.tsx";
+import { type Chime, createChime } from "./orders/chime.ts";
+import { NO_ORDERS, openOrderFeed } from "./orders/order-feed.ts";
+import { OrdersPanel } from "./orders/orders-panel.tsx";
+import { useSession } from "./session.ts";
+import { DeliveryPanel } from "./tracking/delivery-panel.tsx";
+import { NO_TRACKING, openTracking } from "./tracking/tracking-session.ts";
+import { useToken } from "./use-token.ts";
+
+const NOTHING_OWN: OwnEntries = { vendor: null, buyer: null, deliveryId: null };
+
+export function App() {
+  const { state: polled } = useSession(pollDirectory, DIRECTORY_LOADING);
+  const [own, setOwn] = useState(NOTHING_OWN);
+  const directory = useMemo(() => createDirectory(polled.file, own), [polled.file, own]);
+  const [selection, setSelection] = useState(NOTHING_SELECTED);
+  const [follow, setFollow] = useState(true);
+
+  const vendor = directory.vendors.find((it) => it.vendorId === selection.vendorId) ?? null;
+  const buyer = directory.buyers.find((it) => it.buyerId === selection.buyerId) ?? null;
+  const delivery =
+    directory.deliveries.find((it) => it.deliveryId === selection.deliveryId) ?? null;
+  const vendorId = vendor?.vendorId ?? null;
+  const buyerId = buyer?.buyerId ?? null;
+  const deliveryId = delivery?.deliveryId ?? null;
+  const vendorToken = useToken(vendor);
+  const buyerToken = useToken(buyer);
+  const watcherToken = useToken(delivery && findWatcher(delivery, directory));
+
+  const chime = useRef<Chime | null>(null);
+  const [sounding, setSounding] = useState(false);
+  const ring = useCallback(() => chime.current?.ring(), []);
+  function turnSound(on: boolean): void {
+    chime.current?.close();
+    chime.current = on ? createChime() : null;
+    ring();
+    setSounding(on);
+  }
+
+  const { state: feed } = useSession(
+    useMemo(() => {
+      if (!vendorId || !vendorToken) return null;
+      return () => openOrderFeed({ vendorId, token: vendorToken, onOrder: ring });
+    }, [vendorId, vendorToken, ring]),
+    NO_ORDERS,
+  );
+  const vendorChat = useSession(
+    useMemo(() => {
+      if (!vendorId || !vendorToken) return null;
+      return () => openChat({ token: vendorToken, side: "vendor" });
+    }, [vendorId, vendorToken]),
+    NO_CHAT,
+  );
+  const buyerChat = useSession(
+    useMemo(() => {
+      if (!buyerId || !buyerToken) return null;
+      return () => openChat({ token: buyerToken, side: "buyer" });
+    }, [buyerId, buyerToken]),
+    NO_CHAT,
+  );
+  const { state: tracking } = useSession(
+    useMemo(() => {
+      if (!deliveryId || !watcherToken) return null;
+      return () => openTracking({ deliveryId, token: watcherToken });
+    }, [deliveryId, watcherToken]),
+    NO_TRACKING,
+  );
+
+  const [vendorDraft, setVendorDraft] = useState(false);
+  const [buyerDraft, setBuyerDraft] = useState(false);
+  const drafting = vendorDraft || buyerDraft;
+  const { conversations, newestId } = vendorChat.state;
+  const chattingBuyerId =
+    conversations?.find((it) => it.conversationId === newestId && it.vendorId === vendorId)
+      ?.buyerId ?? null;
+  useEffect(() => {
+    const advance = () =>
+      setSelection((current) =>
+        advanceSelection(current, {
+          directory,
+          follow,
+          chattingBuyerId,
+          drafting,
+          now: Date.now(),
+        }),
+      );
+    advance();
+    const timer = setInterval(advance, 1_000);
+    return () => clearInterval(timer);
+  }, [directory, follow, chattingBuyerId, drafting]);
+
+  function adoptOwn(entries: OwnEntries): void {
+    setOwn(entries);
+    setFollow(false);
+    setSelection((current) => ({
+      ...current,
+      vendorId: entries.vendor?.vendorId ?? current.vendorId,
+      buyerId: entries.buyer?.buyerId ?? current.buyerId,
+      deliveryId: entries.deliveryId ?? current.deliveryId,
+      deliveryOverSince: null,
+    }));
+  }
+
+  const nameOfBuyer = useCallback(
+    (id: PersonId) => directory.buyers.find((it) => it.buyerId === id)?.name ?? id,
+    [directory],
+  );
+  const listed = delivery?.listed ?? null;
+
+  if (directory.vendors.length === 0 && directory.buyers.length === 0) {
+    return (
+      <main className="page-empty">
+        <EmptyState phase={polled.phase} onUse={adoptOwn} />
+      </main>
+    );
+  }
+  return (
+    <div className="page">
+      <Toolbar
+        directory={directory}
+        phase={polled.phase}
+        selection={selection}
+        follow={follow}
+        onFollow={setFollow}
+        onOwn={adoptOwn}
+        onVendor={(picked) => setSelection((current) => ({ ...current, vendorId: picked }))}
+        onBuyer={(picked) => {
+          setFollow(false);
+          setSelection((current) => ({ ...current, buyerId: picked }));
+        }}
+        onDelivery={(picked) => {
+          setFollow(false);
+          setSelection((current) => ({ ...current, deliveryId: picked, deliveryOverSince: null }));
+        }}
+      />
+      <main className="board">
+        {vendor && (
+          <OrdersPanel
+            feed={feed}
+            vendorName={vendor.name}
+            nameOfBuyer={nameOfBuyer}
+            sounding={sounding}
+            onSound={turnSound}
+          />
+        )}
+        <DeliveryPanel
+          delivery={delivery}
+          vendor={directory.vendors.find((it) => it.vendorId === listed?.vendorId) ?? null}
+          buyerName={listed && nameOfBuyer(listed.buyerId)}
+          tracking={tracking}
+        />
+        <div className="chats">
+          {vendor && (
+            <ChatWindow
+              side="vendor"
+              ownName={vendor.name}
+              otherName={buyer?.name ?? "a buyer"}
+              vendorId={vendor.vendorId}
+              buyerId={buyerId}
+              chat={vendorChat.state}
+              session={vendorChat.session}
+              onDraft={setVendorDraft}
+            />
+          )}
+          {buyer && (
+            <ChatWindow
+              side="buyer"
+              ownName={buyer.name}
+              otherName={vendor?.name ?? "a vendor"}
+              vendorId={vendorId}
+              buyerId={buyer.buyerId}
+              chat={buyerChat.state}
+              session={buyerChat.session}
+              onDraft={setBuyerDraft}
+            />
+          )}
+        </div>
+      </main>
+    </div>
+  );
+}

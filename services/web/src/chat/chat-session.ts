@@ -1,0 +1,216 @@
+import type { ConnectionState } from "@localstreet/client/connection-state";
+import { openSocket, type PushFrame, SocketError } from "@localstreet/client/socket";
+import {
+  type ChatSide,
+  type Conversation,
+  conversationsPageSchema,
+  messagesPageSchema,
+} from "@localstreet/contracts/chat";
+import type { ClientMessageId, ConversationId, VendorId } from "@localstreet/contracts/ids";
+import { fetchJson } from "../fetch-json.ts";
+import { randomId } from "../random-id.ts";
+import type { Session } from "../session.ts";
+import { createStore } from "../store.ts";
+import { hasHole, lastWholeSeq, mergeMessages, type Thread } from "./thread.ts";
+
+/** The conversation, or the vendor that a buyer opens one with by writing. */
+export type ChatTarget = { readonly conversationId: ConversationId } | { readonly to: VendorId };
+
+/** A message that the server has not acknowledged. `refused` is why it never will; else it is sent until it is. */
+export interface Outgoing {
+  readonly clientMessageId: ClientMessageId;
+  readonly target: ChatTarget;
+  readonly content: string;
+  readonly refused: string | null;
+}
+
+export interface ChatState {
+  readonly connection: ConnectionState;
+  /** `null` until they were fetched. */
+  readonly conversations: readonly Conversation[] | null;
+  readonly threads: ReadonlyMap<ConversationId, Thread>;
+  readonly outgoing: readonly Outgoing[];
+  /** The conversation of the newest message. */
+  readonly newestId: ConversationId | null;
+  /** The history could not be fetched; it is tried again. */
+  readonly historyMissing: boolean;
+}
+
+export const NO_CHAT: ChatState = {
+  connection: { phase: "connecting" },
+  conversations: null,
+  threads: new Map(),
+  outgoing: [],
+  newestId: null,
+  historyMissing: false,
+};
+
+export interface ChatSession extends Session<ChatState> {
+  /** Fetches the newest messages of a conversation and keeps them whole from now on. */
+  openThread(conversationId: ConversationId): void;
+  send(target: ChatTarget, content: string): void;
+  discard(clientMessageId: ClientMessageId): void;
+}
+
+/** Messages that an opened thread begins with. */
+const HISTORY = 50;
+const RETRY_MS = 3_000;
+
+/** One person's chats on one connection (PROTOCOL.md C1 to C9). */
+export function openChat(options: { token: string | (() => string); side: ChatSide }): ChatSession {
+  const { token, side } = options;
+  const store = createStore<ChatState>(NO_CHAT);
+  const update = (change: Partial<ChatState>) => store.set({ ...store.get(), ...change });
+  const closing = new AbortController();
+  const opened = new Set<ConversationId>();
+  const sending = new Set<ClientMessageId>();
+  let retryTimer: ReturnType<typeof setTimeout> | undefined;
+  let catchingUp = false;
+  let catchUpAgain = false;
+
+  const get = <S extends Parameters<typeof fetchJson>[1]>(path: string, schema: S) =>
+    fetchJson(`/api/chat/conversations${path}`, schema, {
+      token: typeof token === "string" ? token : token(),
+      signal: closing.signal,
+    });
+
+  async function fetchMissing(): Promise<void> {
+    const { conversations } = await get("", conversationsPageSchema);
+    const withMessages = conversations.find(({ lastSeq }) => lastSeq > 0);
+    const newestId = store.get().newestId ?? withMessages?.conversationId ?? null;
+    update({ conversations, newestId });
+    for (const conversationId of opened) {
+      const lastSeq =
+        conversations.find((it) => it.conversationId === conversationId)?.lastSeq ?? 0;
+      const begin: Thread = { afterSeq: Math.max(0, lastSeq - HISTORY), messages: [] };
+      for (let more = true; more; ) {
+        const thread = store.get().threads.get(conversationId) ?? begin;
+        const page = await get(
+          `/${conversationId}/messages?afterSeq=${lastWholeSeq(thread)}&limit=200`,
+          messagesPageSchema,
+        );
+        setThread(
+          conversationId,
+          mergeMessages(store.get().threads.get(conversationId) ?? begin, page.messages),
+        );
+        more = page.more && page.messages.length > 0;
+      }
+    }
+  }
+
+  function setThread(conversationId: ConversationId, thread: Thread): void {
+    update({ threads: new Map(store.get().threads).set(conversationId, thread) });
+  }
+
+  /** Fetches until nothing that was asked for meanwhile is missing; tries again later when it fails. */
+  function catchUp(): void {
+    clearTimeout(retryTimer);
+    if (catchingUp) {
+      catchUpAgain = true;
+      return;
+    }
+    catchingUp = true;
+    catchUpAgain = false;
+    fetchMissing()
+      .then(
+        () => update({ historyMissing: false }),
+        () => {
+          if (closing.signal.aborted) return;
+          update({ historyMissing: true });
+          retryTimer = setTimeout(catchUp, RETRY_MS);
+        },
+      )
+      .finally(() => {
+        catchingUp = false;
+        if (catchUpAgain) catchUp();
+      });
+  }
+
+  function receive(frame: PushFrame): void {
+    if (frame.type !== "message") return;
+    const { threads, conversations } = store.get();
+    update({ newestId: frame.conversationId });
+    const thread = threads.get(frame.conversationId);
+    if (thread) {
+      const merged = mergeMessages(thread, [frame]);
+      setThread(frame.conversationId, merged);
+      if (hasHole(merged)) catchUp();
+    } else if (!conversations?.some((it) => it.conversationId === frame.conversationId)) {
+      catchUp();
+    }
+  }
+
+  async function sendOut({ clientMessageId, target, content }: Outgoing): Promise<void> {
+    if (sending.has(clientMessageId) || socket.state.phase !== "open") return;
+    sending.add(clientMessageId);
+    try {
+      const ack = await socket.send({ type: "send-message", clientMessageId, content, ...target });
+      const { conversationId, messageId, seq, createdAt } = ack;
+      const thread = store.get().threads.get(conversationId);
+      if (thread) {
+        const message = { messageId, seq, side, content, createdAt, clientMessageId };
+        setThread(conversationId, mergeMessages(thread, [message]));
+      } else {
+        openThread(conversationId);
+      }
+      discard(clientMessageId);
+    } catch (error) {
+      if (closing.signal.aborted) return;
+      if (error instanceof SocketError && error.retryable) {
+        // The same id again is the same message (C5). A connection that was lost resends when it is back.
+        setTimeout(resend, error.retryAfterMs ?? RETRY_MS);
+      } else {
+        const refused = error instanceof Error ? error.message : String(error);
+        const mark = (it: Outgoing) =>
+          it.clientMessageId === clientMessageId ? { ...it, refused } : it;
+        update({ outgoing: store.get().outgoing.map(mark) });
+      }
+    } finally {
+      sending.delete(clientMessageId);
+    }
+  }
+
+  function resend(): void {
+    for (const message of store.get().outgoing) if (message.refused === null) void sendOut(message);
+  }
+
+  function openThread(conversationId: ConversationId): void {
+    if (opened.has(conversationId)) return;
+    opened.add(conversationId);
+    catchUp();
+  }
+
+  function discard(clientMessageId: ClientMessageId): void {
+    const { outgoing } = store.get();
+    update({ outgoing: outgoing.filter((it) => it.clientMessageId !== clientMessageId) });
+  }
+
+  const socket = openSocket({
+    url: new URL("/api/chat/ws", location.href.replace(/^http/, "ws")).href,
+    token,
+    onFrame: receive,
+    onState(connection) {
+      update({ connection });
+      if (connection.phase !== "open") return;
+      catchUp();
+      resend();
+    },
+  });
+
+  return {
+    store,
+    openThread,
+    discard,
+    send(target, content) {
+      const clientMessageId = randomId() as ClientMessageId;
+      const message: Outgoing = { clientMessageId, target, content, refused: null };
+      update({ outgoing: [...store.get().outgoing, message] });
+      void sendOut(message);
+    },
+    close() {
+      closing.abort();
+      clearTimeout(retryTimer);
+      socket.close();
+    },
+  };
+}

@@ -1,0 +1,57 @@
+import { fetchJson, HttpError } from "../fetch-json.ts";
+import type { Session } from "../session.ts";
+import { createStore } from "../store.ts";
+import { type DirectoryFile, directoryFileSchema } from "./directory.ts";
+
+/**
+ * `loading` before the first answer; `absent` when the platform runs without a simulator; `unreachable` when nobody
+ * answers, with the last file that was read, if any.
+ */
+export type DirectoryState =
+  | { readonly phase: "loading" | "absent"; readonly file: null }
+  | { readonly phase: "present"; readonly file: DirectoryFile }
+  | { readonly phase: "unreachable"; readonly file: DirectoryFile | null };
+
+export const DIRECTORY_LOADING: DirectoryState = { phase: "loading", file: null };
+
+const POLL_MS = 2_000;
+
+/** Reads `/demo/directory.json` now and every two seconds. */
+export function pollDirectory(): Session<DirectoryState> {
+  const store = createStore<DirectoryState>(DIRECTORY_LOADING);
+  const closing = new AbortController();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  async function read(): Promise<DirectoryState> {
+    try {
+      const file = await fetchJson("/demo/directory.json", directoryFileSchema, {
+        signal: closing.signal,
+      });
+      const known = store.get().file;
+      return known?.updatedAt === file.updatedAt
+        ? { phase: "present", file: known }
+        : { phase: "present", file };
+    } catch (error) {
+      if (error instanceof HttpError && error.status === 404)
+        return { phase: "absent", file: null };
+      return { phase: "unreachable", file: store.get().file };
+    }
+  }
+
+  async function poll(): Promise<void> {
+    const next = await read();
+    if (closing.signal.aborted) return;
+    const known = store.get();
+    if (known.phase !== next.phase || known.file !== next.file) store.set(next);
+    timer = setTimeout(() => void poll(), POLL_MS);
+  }
+  void poll();
+
+  return {
+    store,
+    close() {
+      closing.abort();
+      clearTimeout(timer);
+    },
+  };
+}

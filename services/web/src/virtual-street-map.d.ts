@@ -1,0 +1,4 @@
+declare module "virtual:street-map" {
+  /** The address of the file of streets, which the build makes. */
+  export const streetMapUrl: string;
+}
