@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { TotalsReporter } from "./infra/local/src/totals-reporter.ts";
 
 // Tests run from source; `pnpm build` is not needed before them.
 const shared = {
@@ -8,6 +9,7 @@ const shared = {
 
 export default defineConfig({
   test: {
+    reporters: ["default", new TotalsReporter()],
     projects: [
       {
         ...shared,

@@ -83,7 +83,8 @@ http: "127.0.0.1:${options.monitorPort}"
 server_name: "localstreet"
 ping_interval: "5s"
 ping_max: 2
-jetstream { store_dir: ${quote(join(options.dir, "jetstream"))} }
+# Stated, or the server reserves by the size of the disk and refuses streams on a small one.
+jetstream { store_dir: ${quote(join(options.dir, "jetstream"))}, max_file_store: 16GB }
 authorization {
   users: [
     { user: "admin", password: ${quote(options.passwords.admin)} }

@@ -13,6 +13,7 @@ import {
 
 /** A server of ours that can be killed, frozen and started again on the same port with the same data. */
 export interface PrivateServer {
+  readonly name: string;
   readonly port: number;
   /** Pid of the running server; of the last one when it is down. */
   readonly pid: number;
@@ -93,6 +94,7 @@ export async function startPrivateServer(options: PrivateServerOptions): Promise
   let starting: Promise<RunningProcess> | undefined;
 
   return {
+    name,
     get port() {
       return port;
     },

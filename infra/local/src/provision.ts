@@ -1,0 +1,35 @@
+import { connectBus } from "@localstreet/bus/connection";
+import { ensureStreams } from "@localstreet/bus/streams";
+import { migrateDatabase } from "@localstreet/db/migrate";
+import { createDatabase } from "@localstreet/db/pool";
+import { grantRoles } from "@localstreet/db/roles";
+import type { NatsServer } from "@localstreet/stores/nats-server";
+import type { PostgresServer } from "@localstreet/stores/postgres-server";
+import type { StoreSecrets } from "./secrets.ts";
+
+/** The platform's database. */
+export const DATABASE = "localstreet";
+
+/** Creates what the services expect in the stores and may not create themselves: streams, buckets, tables, roles. */
+export async function provision(
+  stores: { nats: NatsServer; postgres: PostgresServer },
+  secrets: StoreSecrets,
+): Promise<void> {
+  await Promise.all([provisionNats(stores.nats), provisionPostgres(stores.postgres, secrets)]);
+}
+
+async function provisionNats(nats: NatsServer): Promise<void> {
+  const bus = await connectBus({ ...nats.as("admin"), name: "provision" });
+  try {
+    await ensureStreams(bus);
+  } finally {
+    await bus.close();
+  }
+}
+
+async function provisionPostgres(postgres: PostgresServer, secrets: StoreSecrets): Promise<void> {
+  await createDatabase(postgres.url("admin"), DATABASE);
+  const url = postgres.url("admin", DATABASE);
+  await migrateDatabase({ url });
+  await grantRoles({ url, passwords: { "chat-ws": secrets.postgres["chat-ws"] } });
+}
