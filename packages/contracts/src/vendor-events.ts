@@ -37,8 +37,8 @@ export const resumeEventSchema = z.object({
   from: z.string().nullable(),
   /** Where the stream stood when it was opened: the id to resume from. */
   to: z.string(),
-  /** How many events follow before the live ones. */
-  replayed: z.int(),
+  /** How many events follow before the live ones; `null` for more than are counted ahead. */
+  replayed: z.int().nullable(),
 });
 export type ResumeEvent = z.infer<typeof resumeEventSchema>;
 

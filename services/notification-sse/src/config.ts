@@ -1,0 +1,20 @@
+import { LIMITS } from "@localstreet/contracts/limits";
+import { commonEnv, countEnv, millisecondsEnv, natsEnv } from "@localstreet/service-kit/config";
+import { z } from "zod";
+
+export const notificationConfigSchema = z.object({
+  ...commonEnv,
+  ...natsEnv,
+  /** How often a quiet stream carries a comment, and a `ping` with its position (PROTOCOL.md S7), in milliseconds. */
+  KEEPALIVE_MS: countEnv(LIMITS.keepaliveMs),
+  STREAM_PING_MS: countEnv(LIMITS.streamPingMs),
+  /** Unread bytes past which a stream is cut off (S9). */
+  OUTBOX_BYTES: countEnv(LIMITS.outboxBytes),
+  /** Each stream is told to come back after a time between the two when it breaks, in milliseconds. */
+  RETRY_MIN_MS: millisecondsEnv(1_000),
+  RETRY_MAX_MS: millisecondsEnv(4_000),
+  /** How often the end of every followed vendor's log is compared with the leader's (S11), in milliseconds. */
+  TAIL_CHECK_MS: countEnv(10_000),
+});
+
+export type NotificationConfig = z.infer<typeof notificationConfigSchema>;

@@ -1,0 +1,125 @@
+import type { SubjectFeed } from "@localstreet/bus/subject-feed";
+import type { SubjectLog } from "@localstreet/bus/subject-log";
+import { vendorIdSchema } from "@localstreet/contracts/ids";
+import { Problem } from "@localstreet/contracts/problem";
+import { encodeSseEvent } from "@localstreet/contracts/sse";
+import { vendorOrdersSubject } from "@localstreet/contracts/subjects";
+import { openSseConnection, type SseConnection } from "@localstreet/fanout/sse-connection";
+import { type Principal, requireVendor } from "@localstreet/service-kit/auth";
+import { parseRequest, problemOf } from "@localstreet/service-kit/http";
+import type { ServiceKit } from "@localstreet/service-kit/service";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { Counter } from "prom-client";
+import { z } from "zod";
+import type { ChatActivity } from "./chat-activity.ts";
+import type { NotificationConfig } from "./config.ts";
+import { encodeStreamError, type OpenStreams } from "./open-streams.ts";
+import { replayAndRelease } from "./replay.ts";
+import type { VendorFrames } from "./vendor-frames.ts";
+
+const paramsSchema = z.object({ vendorId: vendorIdSchema });
+const querySchema = z.object({ lastEventId: z.string().optional() });
+
+/** The two streams of a vendor (PROTOCOL.md S4 to S12): its events, and with chat activity for the dashboard. */
+export function registerStreamRoutes(
+  kit: ServiceKit<NotificationConfig>,
+  parts: {
+    log: SubjectLog;
+    feed: SubjectFeed;
+    frames: VendorFrames;
+    chatActivity: ChatActivity;
+    streams: OpenStreams;
+  },
+): void {
+  const { config, http, authenticator, logger, metrics } = kit;
+  const { log, feed, frames, chatActivity, streams } = parts;
+  const verdicts = new Counter({
+    name: "localstreet_stream_resumes_total",
+    help: "Streams opened, by what the client was told about its events",
+    labelNames: ["status"],
+    registers: [metrics],
+  });
+  const delivered = new Counter({
+    name: "localstreet_stream_events_total",
+    help: "Live events handed to streams",
+    registers: [metrics],
+  });
+  const cut = new Counter({
+    name: "localstreet_streams_cut_total",
+    help: "Streams whose reader left more unread than the limit",
+    registers: [metrics],
+  });
+
+  http.get("/api/vendor/:vendorId/notifications/stream", (request, reply) =>
+    openStream(request, reply, false),
+  );
+  http.get("/api/vendor/:vendorId/activity/stream", (request, reply) =>
+    openStream(request, reply, true),
+  );
+
+  async function openStream(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    withActivity: boolean,
+  ): Promise<void> {
+    const principal = await authenticator.authenticate(request, "vendor");
+    const { vendorId } = parseRequest(paramsSchema, request.params, "The path");
+    requireVendor(principal, vendorId);
+    const query = parseRequest(querySchema, request.query, "The query");
+    if (kit.isDraining()) throw new Problem("draining");
+    const header = request.headers["last-event-id"];
+
+    reply.hijack();
+    const connection = openSseConnection(reply.raw, {
+      outboxBytes: config.OUTBOX_BYTES,
+      firstBytes: encodeSseEvent({ retryMs: streams.retryMs() }),
+      onOverflow: () => cut.inc(),
+    });
+    const stopActivity = withActivity ? chatActivity.follow(vendorId, connection.send) : undefined;
+    void connection.closed.then(() => stopActivity?.());
+    try {
+      await follow(connection, {
+        principal,
+        subject: vendorOrdersSubject(vendorId),
+        lastEventId: header === undefined ? query.lastEventId : String(header),
+      });
+    } catch (error) {
+      const problem = problemOf(error);
+      if (problem.code === "internal") logger.error({ err: error }, "a stream failed");
+      connection.end(encodeStreamError(problem));
+    }
+  }
+
+  async function follow(
+    connection: SseConnection,
+    options: { principal: Principal; subject: string; lastEventId: string | undefined },
+  ): Promise<void> {
+    const { principal, subject, lastEventId } = options;
+    const following = await feed.follow(
+      subject,
+      (event) => {
+        const frame = frames.frameOf(event);
+        if (!frame) return;
+        delivered.inc();
+        connection.send(frame);
+      },
+      // Another log took this one's place: the client comes back and its id is judged against that.
+      () => streams.goAway(connection),
+    );
+    void connection.closed.then(() => following.stop());
+    streams.add({
+      connection,
+      expiresAtMs: principal.expiresAtMs,
+      positionId: () => following.positionId(),
+    });
+    const status = await replayAndRelease({
+      connection,
+      log,
+      frames,
+      subject,
+      following,
+      lastEventId,
+    });
+    verdicts.inc({ status });
+  }
+}

@@ -1,0 +1,52 @@
+import type { StoredEvent, SubjectLog } from "@localstreet/bus/subject-log";
+import { encodeSseEvent } from "@localstreet/contracts/sse";
+import { vendorEventKindOf } from "@localstreet/contracts/vendor-events";
+import type { ServiceKit } from "@localstreet/service-kit/service";
+import { Counter } from "prom-client";
+
+export interface VendorFrames {
+  /**
+   * The event as a frame of server-sent events, encoded once for all streams of this replica. `null` for a message that
+   * has no `Nats-Msg-Id` of ours: something else than `publishVendorEvent` wrote it, and what it means is unknown.
+   */
+  frameOf(event: StoredEvent): Buffer | null;
+}
+
+const LINE_BREAK = /[\r\n]/;
+const END = Buffer.from("\n\n");
+
+export function createVendorFrames({ metrics }: ServiceKit, log: SubjectLog): VendorFrames {
+  // The feed hands the same object to every follower, and forgets it after.
+  const encoded = new WeakMap<StoredEvent, Buffer | null>();
+  const foreign = new Counter({
+    name: "localstreet_foreign_events_total",
+    help: "Messages in the vendors' log that are no events and were not delivered",
+    registers: [metrics],
+  });
+
+  function encode(event: StoredEvent): Buffer | null {
+    const kind = vendorEventKindOf(event.messageId);
+    if (kind === null) {
+      foreign.inc();
+      return null;
+    }
+    const id = log.idOf(event);
+    const data = Buffer.from(event.data.buffer, event.data.byteOffset, event.data.byteLength);
+    // JSON text needs no line break; one that was published with some must not end the data early.
+    if (LINE_BREAK.test(data.toString("latin1"))) {
+      return Buffer.from(encodeSseEvent({ id, event: kind, data: data.toString() }));
+    }
+    return Buffer.concat([Buffer.from(`id: ${id}\nevent: ${kind}\ndata: `), data, END]);
+  }
+
+  return {
+    frameOf(event) {
+      let frame = encoded.get(event);
+      if (frame === undefined) {
+        frame = encode(event);
+        encoded.set(event, frame);
+      }
+      return frame;
+    },
+  };
+}
