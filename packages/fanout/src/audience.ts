@@ -1,46 +1,48 @@
 /** Who listens to what: members by key. */
-export interface Audience<Member> {
-  join(key: string, member: Member): void;
-  leave(key: string, member: Member): void;
-  /** Members may join and leave while it is iterated. */
-  of(key: string): Iterable<Member>;
-  /** Number of keys that have members. */
+export interface Audience<Key, Member> {
+  join(key: Key, member: Member): void;
+  leave(key: Key, member: Member): void;
+  of(key: Key): Iterable<Member>;
+  has(key: Key): boolean;
+  keys(): Iterable<Key>;
+  /** How many members there are over all keys. */
   readonly size: number;
 }
 
-export interface AudienceOptions {
-  /** A key has its first member: subscribe. */
-  readonly onFirst?: (key: string) => void;
-  /** A key has lost its last member: unsubscribe. */
-  readonly onLast?: (key: string) => void;
-}
-
-const NOBODY: Iterable<never> = [];
-
-export function createAudience<Member>({
-  onFirst,
-  onLast,
-}: AudienceOptions = {}): Audience<Member> {
-  const members = new Map<string, Set<Member>>();
+/**
+ * `onFirst` is called when a key gets its first member and `onLast` when it has lost its last one, so that a replica
+ * is interested in what somebody here listens to, and in nothing else.
+ */
+export function createAudience<Key, Member>(
+  hooks: { onFirst?: (key: Key) => void; onLast?: (key: Key) => void } = {},
+): Audience<Key, Member> {
+  const members = new Map<Key, Set<Member>>();
+  let size = 0;
   return {
     join(key, member) {
-      const known = members.get(key);
-      if (known) {
-        known.add(member);
+      const present = members.get(key);
+      if (present) {
+        if (!present.has(member)) size += 1;
+        present.add(member);
         return;
       }
       members.set(key, new Set([member]));
-      onFirst?.(key);
+      size += 1;
+      hooks.onFirst?.(key);
     },
     leave(key, member) {
-      const known = members.get(key);
-      if (!known?.delete(member) || known.size > 0) return;
+      const present = members.get(key);
+      if (!present?.delete(member)) return;
+      size -= 1;
+      if (present.size > 0) return;
       members.delete(key);
-      onLast?.(key);
+      hooks.onLast?.(key);
     },
-    of: (key) => members.get(key) ?? NOBODY,
+    of: (key) => members.get(key) ?? [],
+    has: (key) => members.has(key),
+    keys: () => members.keys(),
     get size() {
-      return members.size;
+      return size;
     },
   };
 }

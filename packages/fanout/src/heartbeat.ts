@@ -1,41 +1,32 @@
-/** One timer that visits every member in turn. */
-export interface Heartbeat<Member> {
-  add(member: Member): void;
-  remove(member: Member): void;
+/** One timer for the beats of all connections. */
+export interface Heartbeat {
+  /** Calls `beat` every `everyMs` from now on. @returns the end of it. */
+  add(beat: () => void): () => void;
   stop(): void;
 }
 
-/** Parts of a period. The members of one are visited together. */
-const SLOTS = 10;
+/** Beats are spread over the interval, so that ten thousand connections are not written to in one turn. */
+const SLOTS = 50;
+const SHORTEST_TICK_MS = 10;
 
-/**
- * Calls `beat` for each member once every `everyMs` milliseconds. Members are spread over the period, so that ten thousand
- * connections are not written to at the same instant; the first beat of a member comes within one period.
- */
-export function startHeartbeat<Member>(options: {
-  everyMs: number;
-  beat: (member: Member) => void;
-}): Heartbeat<Member> {
-  const { everyMs, beat } = options;
-  const slots = Array.from({ length: SLOTS }, () => new Set<Member>());
-  const slotOf = new Map<Member, Set<Member>>();
-  let turn = 0;
+export function startHeartbeat({ everyMs }: { everyMs: number }): Heartbeat {
+  const count = Math.max(1, Math.min(SLOTS, Math.floor(everyMs / SHORTEST_TICK_MS)));
+  const slots = Array.from({ length: count }, () => new Set<() => void>());
+  let current = 0;
   const timer = setInterval(() => {
-    turn = (turn + 1) % SLOTS;
-    for (const member of slots[turn] as Set<Member>) beat(member);
-  }, everyMs / SLOTS);
-
+    current = (current + 1) % count;
+    for (const beat of slots[current] ?? []) beat();
+  }, everyMs / count);
   return {
-    add(member) {
-      if (slotOf.has(member)) return;
-      const emptiest = slots.reduce((best, slot) => (slot.size < best.size ? slot : best));
-      emptiest.add(member);
-      slotOf.set(member, emptiest);
+    add(beat) {
+      // The slot that was just served: the first beat comes after a whole interval.
+      const slot = slots[current];
+      slot?.add(beat);
+      return () => slot?.delete(beat);
     },
-    remove(member) {
-      slotOf.get(member)?.delete(member);
-      slotOf.delete(member);
+    stop() {
+      clearInterval(timer);
+      for (const slot of slots) slot.clear();
     },
-    stop: () => clearInterval(timer),
   };
 }

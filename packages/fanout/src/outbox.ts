@@ -1,178 +1,174 @@
-/** Where an outbox writes: a `net.Socket`, or whatever guards one. */
-export interface Sink {
-  /** False once nothing may be written any more. */
-  readonly writable: boolean;
-  /** Bytes that were written and that the kernel has not taken. */
+/** The part of a socket that an outbox needs; `net.Socket` has it. */
+export interface OutboxSocket {
+  write(chunk: Buffer): boolean;
+  once(event: "drain" | "close", listener: () => void): unknown;
+  off(event: "drain" | "close", listener: () => void): unknown;
   readonly writableLength: number;
-  /** Takes the bytes in order; `done` runs when the kernel has them, or never will. */
-  write(bytes: Buffer, done: () => void): unknown;
+  readonly writableNeedDrain: boolean;
+  readonly destroyed: boolean;
 }
 
-/** The frames that wait for one socket: in order, bounded in bytes, all that are ready in one write. */
-export interface Outbox {
-  /** Queues a frame. The buffer may be shared with other outboxes: it is never changed. */
-  push(frame: Buffer): void;
-  /** As `push`; while the socket has not drained, a newer frame of the same slot takes the place of one that waits. */
-  pushLatest(slot: string, frame: Buffer): void;
-  /** Keeps pushed frames back until `release`, while history goes out by `writeHistory`. */
-  hold(): void;
-  release(): void;
-  /**
-   * Writes past a hold and resolves when the kernel has taken it, so that a long history is never in memory as a whole.
-   * `false` when the outbox was closed instead.
-   */
-  writeHistory(frames: Buffer): Promise<boolean>;
-  /** Bytes queued here and in the socket. */
-  readonly pendingBytes: number;
-  /**
-   * Writes what is queued, then `last`, then no more. While held, what is queued is dropped instead: it would arrive
-   * ahead of the history that it follows.
-   */
-  finish(last?: Buffer): void;
-  /** Drops what is queued; every later call does nothing. */
-  close(): void;
+/** A conflated place in the queue: the frame that was put there last is the one that is sent. */
+interface Slot {
+  frame: Buffer;
 }
 
-export interface OutboxOptions {
-  /** Bytes that may be pending before the reader counts as too slow. */
-  readonly limitBytes: number;
-  /** Called once, with the outbox already closed: nothing is dropped in between, the reader is cut off. */
-  readonly onOverflow: () => void;
-}
-
-export function createOutbox(sink: Sink, options: OutboxOptions): Outbox {
-  return new SocketOutbox(sink, options);
-}
-
-let dirty: SocketOutbox[] = [];
-
-/** Once per turn of the event loop: every outbox that got frames in it writes them. */
-function flushDirty(): void {
-  const ready = dirty;
-  dirty = [];
-  for (const outbox of ready) outbox.flush();
-}
-
-class SocketOutbox implements Outbox {
-  readonly #sink: Sink;
+/**
+ * What waits to be written to one socket, in order.
+ *
+ * - Frames are encoded once, elsewhere, and the same bytes are handed to every outbox.
+ * - Frames that become ready in one turn of the event loop leave in one write: a write costs a syscall, and in bursts
+ *   that is most of what a frame costs.
+ * - Nothing is written to a socket that has not drained, so that what waits can still be conflated, and its bytes are
+ *   bounded: past `limitBytes` the outbox is closed and `onOverflow` called, once. Nothing is dropped in between.
+ * - While it is held, history is written past the queue by `writeHistory`, at the pace of the socket.
+ */
+export class Outbox {
+  readonly #socket: OutboxSocket;
   readonly #limitBytes: number;
   readonly #onOverflow: () => void;
-  /** In the order of writing. A slot's key moves to the end with its newer frame, so that no frame overtakes another. */
-  readonly #queue = new Map<number | string, Buffer>();
+  #queue: (Buffer | Slot)[] = [];
   #queuedBytes = 0;
-  #nextKey = 0;
-  #writesUnderWay = 0;
-  #isHeld = false;
-  #isDirty = false;
-  #isClosed = false;
-  #historyWaits: ((taken: boolean) => void) | undefined;
+  #slots: Map<string, Slot> | undefined;
+  #state: "open" | "held" | "closed";
+  #isDue = false;
 
-  constructor(sink: Sink, { limitBytes, onOverflow }: OutboxOptions) {
-    this.#sink = sink;
-    this.#limitBytes = limitBytes;
-    this.#onOverflow = onOverflow;
+  constructor(
+    socket: OutboxSocket,
+    options: { limitBytes: number; onOverflow: () => void; held?: boolean },
+  ) {
+    this.#socket = socket;
+    this.#limitBytes = options.limitBytes;
+    this.#onOverflow = options.onOverflow;
+    this.#state = options.held === true ? "held" : "open";
   }
 
+  /** Bytes that the peer has not taken: those queued here and those that wait in the socket. */
   get pendingBytes(): number {
-    return this.#queuedBytes + this.#sink.writableLength;
+    return this.#queuedBytes + this.#socket.writableLength;
   }
 
   push(frame: Buffer): void {
-    this.#add(this.#nextKey++, frame);
+    if (this.#state === "closed") return;
+    this.#queue.push(frame);
+    this.#grow(frame.length);
   }
 
-  pushLatest(slot: string, frame: Buffer): void {
-    if (!this.#isHeld && !this.#isStalled) {
-      this.push(frame);
+  /**
+   * As `push`, but while the socket is stalled a later frame of the same slot takes the place of one that still waits.
+   * A reader that keeps up gets every frame.
+   */
+  pushLatest(slotName: string, frame: Buffer): void {
+    if (this.#state === "closed") return;
+    const waiting = this.#slots?.get(slotName);
+    if (waiting) {
+      const growth = frame.length - waiting.frame.length;
+      waiting.frame = frame;
+      this.#grow(growth);
       return;
     }
-    const older = this.#queue.get(slot);
-    if (older) {
-      this.#queue.delete(slot);
-      this.#queuedBytes -= older.length;
+    if (this.#socket.writableNeedDrain) {
+      const slot: Slot = { frame };
+      this.#slots ??= new Map();
+      this.#slots.set(slotName, slot);
+      this.#queue.push(slot);
+    } else {
+      this.#queue.push(frame);
     }
-    this.#add(slot, frame);
+    this.#grow(frame.length);
   }
 
-  hold(): void {
-    this.#writeQueued();
-    this.#isHeld = true;
+  /**
+   * Writes past what is queued; for an outbox that is held. Resolves when the socket takes more.
+   *
+   * @returns `false` when the connection is closed: there is nobody to write to.
+   */
+  async writeHistory(frame: Buffer): Promise<boolean> {
+    if (this.#isOver()) return false;
+    if (!this.#socket.write(frame)) await drained(this.#socket);
+    return !this.#isOver();
   }
 
+  /** History is out: what was queued meanwhile follows. */
   release(): void {
-    this.#isHeld = false;
-    this.flush();
+    if (this.#state !== "held") return;
+    this.#state = "open";
+    this.#schedule();
   }
 
-  async writeHistory(frames: Buffer): Promise<boolean> {
-    if (this.#isClosed || !this.#sink.writable) return false;
-    const taken = await new Promise<boolean>((resolve) => {
-      this.#historyWaits = resolve;
-      this.#sink.write(frames, () => resolve(true));
-    });
-    return taken && !this.#isClosed;
-  }
-
-  /** Writes what is ready, unless the socket is still busy with what it has: then its `done` comes back here. */
-  flush(): void {
-    this.#isDirty = false;
-    if (!this.#isHeld && !this.#isStalled) this.#writeQueued();
-  }
-
-  finish(last?: Buffer): void {
-    if (this.#isClosed) return;
-    if (this.#isHeld) this.#queue.clear();
-    if (last) this.#queue.set(this.#nextKey, last);
-    this.#writeQueued();
+  /** Hands everything to the socket, drained or not, and takes no more: the end of the connection follows. */
+  finish(): void {
+    if (this.#state === "open") this.#write();
     this.close();
   }
 
+  /** Forgets what is queued and takes no more. */
   close(): void {
-    this.#isClosed = true;
-    this.#queue.clear();
+    this.#state = "closed";
+    this.#queue = [];
     this.#queuedBytes = 0;
-    this.#historyWaits?.(false);
+    this.#slots = undefined;
   }
 
-  /** The kernel did not take everything at once. What other writers put into the socket does not count: it wakes nobody here. */
-  get #isStalled(): boolean {
-    return this.#writesUnderWay > 0 && this.#sink.writableLength > 0;
+  /** One turn's frames in one write. Called once for each turn in which something became due. */
+  flush(): void {
+    this.#isDue = false;
+    if (this.#state !== "open" || this.#queue.length === 0 || this.#socket.destroyed) return;
+    if (this.#socket.writableNeedDrain) {
+      this.#isDue = true;
+      this.#socket.once("drain", () => this.flush());
+      return;
+    }
+    this.#write();
   }
 
-  #add(key: number | string, frame: Buffer): void {
-    if (this.#isClosed) return;
-    this.#queue.set(key, frame);
-    this.#queuedBytes += frame.length;
-    // What the kernel takes at once is not pending: a burst within one turn is no slow reader's fault.
-    if (this.pendingBytes > this.#limitBytes) this.flush();
+  #write(): void {
+    if (this.#queue.length === 0 || this.#socket.destroyed) return;
+    const frames = this.#queue.map((entry) => (Buffer.isBuffer(entry) ? entry : entry.frame));
+    this.#queue = [];
+    this.#queuedBytes = 0;
+    this.#slots?.clear();
+    this.#socket.write(frames.length === 1 ? (frames[0] as Buffer) : Buffer.concat(frames));
+  }
+
+  #grow(bytes: number): void {
+    this.#queuedBytes += bytes;
     if (this.pendingBytes > this.#limitBytes) {
       this.close();
       this.#onOverflow();
-    } else if (!this.#isDirty) {
-      this.#isDirty = true;
-      if (dirty.push(this) === 1) setImmediate(flushDirty);
-    }
-  }
-
-  readonly #onWritten = (): void => {
-    this.#writesUnderWay--;
-    this.flush();
-  };
-
-  #writeQueued(): void {
-    if (this.#queue.size === 0) return;
-    if (!this.#sink.writable) {
-      this.close();
       return;
     }
-    const frames = [...this.#queue.values()];
-    this.#queue.clear();
-    this.#queuedBytes = 0;
-    this.#nextKey = 0;
-    this.#writesUnderWay++;
-    this.#sink.write(
-      frames.length === 1 ? (frames[0] as Buffer) : Buffer.concat(frames),
-      this.#onWritten,
-    );
+    if (this.#state === "open") this.#schedule();
   }
+
+  #schedule(): void {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    if (due.push(this) === 1) setImmediate(flushDue);
+  }
+
+  #isOver(): boolean {
+    return this.#state === "closed" || this.#socket.destroyed;
+  }
+}
+
+// One immediate for all outboxes of the process, not one for each.
+let due: Outbox[] = [];
+
+function flushDue(): void {
+  const outboxes = due;
+  due = [];
+  for (const outbox of outboxes) outbox.flush();
+}
+
+function drained(socket: OutboxSocket): Promise<void> {
+  return new Promise((resolve) => {
+    const settle = () => {
+      socket.off("drain", settle);
+      socket.off("close", settle);
+      resolve();
+    };
+    socket.once("drain", settle);
+    socket.once("close", settle);
+  });
 }

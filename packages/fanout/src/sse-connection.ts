@@ -1,100 +1,78 @@
-import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
-import type { Socket } from "node:net";
-import { Problem } from "@localstreet/contracts/problem";
-import { createOutbox, type Outbox } from "./outbox.ts";
+import type { ServerResponse } from "node:http";
+import { Outbox } from "./outbox.ts";
 
-/** A response that is a stream of server-sent events. Frames are whole events, encoded once and shared. */
+/** One open stream of server-sent events. */
 export interface SseConnection {
-  readonly outbox: Outbox;
-  readonly isOpen: boolean;
+  /** A whole frame, encoded once for all streams that get it. */
   send(frame: Buffer): void;
-  /**
-   * Ends the stream after what is queued and `last`. While the outbox is held, `last` goes out at once and what is queued
-   * is dropped. A client that does not take it within `END_GRACE_MS` is cut off.
-   */
-  end(last?: Buffer): void;
-  /** Breaks the connection. */
-  cut(): void;
+  /** Past the queue of a connection that is held; see `Outbox.writeHistory`. */
+  writeHistory(frame: Buffer): Promise<boolean>;
+  release(): void;
+  /** Sends `lastFrame` after all that is queued, and ends the stream. */
+  end(lastFrame?: Buffer): void;
+  readonly pendingBytes: number;
+  /** Resolves when the connection is gone, whoever ended it. */
+  readonly closed: Promise<void>;
 }
 
-/** How long a client may take to read the end of its stream, in milliseconds. */
-const END_GRACE_MS = 2_000;
-
-const STREAM_HEADERS: OutgoingHttpHeaders = {
+const HEADERS = {
   "content-type": "text/event-stream",
   "cache-control": "no-cache, no-transform",
-  // nginx buffers what it proxies unless told not to.
+  // nginx would turn real time into batches.
   "x-accel-buffering": "no",
+  // The body ends with the connection, so that frames are written as they are, without a chunk header each.
   connection: "close",
 };
 
+/** How long the peer of an ended stream may take to read what is left, in milliseconds. */
+const END_GRACE_MS = 5_000;
+
 /**
- * Answers with the head of a stream at once, and `first` with it. The body has no framing of its own and ends with the
- * connection (RFC 9112 section 6.3), so that the same bytes can be written to every socket.
+ * Answers with an event stream (PROTOCOL.md S4); its headers and `firstBytes` are on the wire when this returns. The
+ * connection is held until `release`: frames that are sent before wait behind history.
  *
- * `onClose` runs once, when the connection is gone for whatever reason; `onOverflow` before it when the client was cut off
- * because it did not read (PROTOCOL.md S9).
- *
- * @throws {Problem} `invalid-request` for a request that was pipelined behind another.
+ * A reader that leaves more than `outboxBytes` unread is cut off (S9); `onOverflow` tells of it.
  */
 export function openSseConnection(
   response: ServerResponse,
-  options: {
-    outboxBytes: number;
-    first: Buffer;
-    onClose: () => void;
-    onOverflow?: () => void;
-  },
+  options: { outboxBytes: number; firstBytes: string; onOverflow?: () => void },
 ): SseConnection {
   const { socket } = response;
-  if (!socket) throw new Problem("invalid-request", "A stream needs a connection of its own");
-  return new RawStream(response, socket, options);
-}
+  if (!socket) throw new TypeError("the response has no connection");
+  // Frames are written in turns already; waiting for more would only add latency.
+  socket.setNoDelay(true);
+  socket.setTimeout(0);
+  response.useChunkedEncodingByDefault = false;
+  response.writeHead(200, HEADERS);
+  response.flushHeaders();
+  socket.write(options.firstBytes);
 
-class RawStream implements SseConnection {
-  readonly outbox: Outbox;
-  readonly #response: ServerResponse;
+  const closed = new Promise<void>((resolve) => response.once("close", resolve));
+  const outbox = new Outbox(socket, {
+    limitBytes: options.outboxBytes,
+    held: true,
+    onOverflow: () => {
+      options.onOverflow?.();
+      socket.destroy();
+    },
+  });
+  void closed.then(() => outbox.close());
 
-  constructor(
-    response: ServerResponse,
-    socket: Socket,
-    options: { outboxBytes: number; first: Buffer; onClose: () => void; onOverflow?: () => void },
-  ) {
-    this.#response = response;
-    this.outbox = createOutbox(socket, {
-      limitBytes: options.outboxBytes,
-      onOverflow: () => {
-        options.onOverflow?.();
-        this.cut();
-      },
-    });
-    response.on("close", () => {
-      this.outbox.close();
-      options.onClose();
-    });
-    // Without it Node frames the body in chunks.
-    response.removeHeader("transfer-encoding");
-    response.writeHead(200, STREAM_HEADERS);
-    response.write(options.first);
-  }
-
-  get isOpen(): boolean {
-    return !this.#response.writableEnded && !this.#response.destroyed;
-  }
-
-  send(frame: Buffer): void {
-    this.outbox.push(frame);
-  }
-
-  end(last?: Buffer): void {
-    if (!this.isOpen) return;
-    const grace = setTimeout(() => this.cut(), END_GRACE_MS);
-    this.#response.once("close", () => clearTimeout(grace));
-    this.outbox.finish(last);
-    this.#response.end();
-  }
-
-  cut(): void {
-    this.#response.destroy();
-  }
+  return {
+    send: (frame) => outbox.push(frame),
+    writeHistory: (frame) => outbox.writeHistory(frame),
+    release: () => outbox.release(),
+    end(lastFrame) {
+      outbox.release();
+      if (lastFrame) outbox.push(lastFrame);
+      outbox.finish();
+      response.end();
+      const cut = setTimeout(() => socket.destroy(), END_GRACE_MS);
+      void closed.then(() => clearTimeout(cut));
+    },
+    get pendingBytes() {
+      return outbox.pendingBytes;
+    },
+    closed,
+  };
 }

@@ -1,100 +1,70 @@
 import type { Socket } from "node:net";
+import type { CloseCode } from "@localstreet/contracts/close-codes";
 import type { WebSocket } from "ws";
-import { createOutbox, type Outbox, type Sink } from "./outbox.ts";
+import { Outbox } from "./outbox.ts";
 
-/** A WebSocket of the package `ws` whose text frames were encoded before and go to the socket as they are. */
+/** One open WebSocket whose frames are encoded once and shared. */
 export interface WsConnection {
-  readonly outbox: Outbox;
-  /** A whole frame of `encodeTextFrame`. */
+  /** A frame of `encodeTextFrame`. */
   send(frame: Buffer): void;
-  /** As `send`; while the client does not keep up, only the newest frame of a slot waits. */
-  sendLatest(slot: string, frame: Buffer): void;
-  /** Closes after what is queued. Nothing is written after the close frame. */
-  close(code: number, reason: string): void;
-  /** Resolves when the connection is gone. */
+  /** As `send`, but a slow reader gets only the newest frame of the slot; see `Outbox.pushLatest`. */
+  sendLatest(slotName: string, frame: Buffer): void;
+  /** Closes after all that was sent. The connection is cut when the peer does not answer the close. */
+  close(code: CloseCode, reason: string): void;
+  readonly pendingBytes: number;
+  /** Resolves when the connection is gone, whoever closed it. */
   readonly closed: Promise<void>;
 }
 
-/**
- * Takes over writing to a socket that `ws` has upgraded; `ws` goes on reading it and writes its own pings, pongs and close
- * frames. Compression must be off.
- */
-export function openWsConnection(
-  ws: WebSocket,
-  options: {
-    outboxBytes: number;
-    /** The outbox passed its limit and is closed; close the connection (PROTOCOL.md E4: 4413). */
-    onOverflow: () => void;
-  },
-): WsConnection {
-  return new RawConnection(ws, options);
-}
+const FINAL_TEXT_FRAME = 0x81;
+/** How long a peer may take to answer a close, in milliseconds. */
+const CLOSE_GRACE_MS = 5_000;
 
-/** JSON text as one unmasked, final text frame (RFC 6455 section 5.2): the bytes that a server sends. */
-export function encodeTextFrame(json: string): Buffer {
-  const length = Buffer.byteLength(json);
-  const headLength = length < 126 ? 2 : length < 65_536 ? 4 : 10;
-  const frame = Buffer.allocUnsafe(headLength + length);
-  frame[0] = 0x81;
-  if (headLength === 2) {
-    frame[1] = length;
-  } else if (headLength === 4) {
+/** A whole server frame, unmasked and final (RFC 6455 section 5.2). The same bytes serve every connection. */
+export function encodeTextFrame(text: string): Buffer {
+  const length = Buffer.byteLength(text);
+  const headerBytes = length < 126 ? 2 : length < 65_536 ? 4 : 10;
+  const frame = Buffer.allocUnsafe(headerBytes + length);
+  frame[0] = FINAL_TEXT_FRAME;
+  if (headerBytes === 2) frame[1] = length;
+  else if (headerBytes === 4) {
     frame[1] = 126;
     frame.writeUInt16BE(length, 2);
   } else {
     frame[1] = 127;
     frame.writeBigUInt64BE(BigInt(length), 2);
   }
-  frame.write(json, headLength);
+  frame.write(text, headerBytes, "utf8");
   return frame;
 }
 
-class RawConnection implements WsConnection, Sink {
-  readonly outbox: Outbox;
-  readonly #ws: WebSocket;
-  readonly #socket: Socket;
-
-  constructor(ws: WebSocket, options: { outboxBytes: number; onOverflow: () => void }) {
-    this.#ws = ws;
-    // Not in the types, and the way `ws` itself takes in `createWebSocketStream`.
-    this.#socket = (ws as unknown as { _socket: Socket })._socket;
-    if (!this.#socket) throw new TypeError("the WebSocket is not open");
-    this.outbox = createOutbox(this, {
-      limitBytes: options.outboxBytes,
-      onOverflow: options.onOverflow,
-    });
-    ws.on("close", () => this.outbox.close());
-  }
-
-  /** `ws` answers a client's close frame by itself, and nothing may follow the answer. */
-  get writable(): boolean {
-    return this.#ws.readyState === this.#ws.OPEN && this.#socket.writable;
-  }
-
-  get writableLength(): number {
-    return this.#socket.writableLength;
-  }
-
-  write(bytes: Buffer, done: () => void): void {
-    this.#socket.write(bytes, done);
-  }
-
-  send(frame: Buffer): void {
-    this.outbox.push(frame);
-  }
-
-  sendLatest(slot: string, frame: Buffer): void {
-    this.outbox.pushLatest(slot, frame);
-  }
-
-  close(code: number, reason: string): void {
-    this.outbox.finish();
-    this.#ws.close(code, reason);
-  }
-
-  get closed(): Promise<void> {
-    const ws = this.#ws;
-    if (ws.readyState === ws.CLOSED) return Promise.resolve();
-    return new Promise((resolve) => ws.once("close", () => resolve()));
-  }
+/**
+ * Takes over the sending side of `ws`: frames go to `socket`, the connection underneath. Pings and closes stay with
+ * `ws`, which writes them to the same socket in one piece each. Compression must be off.
+ */
+export function openWsConnection(
+  ws: WebSocket,
+  socket: Socket,
+  options: { outboxBytes: number; onOverflow: () => void },
+): WsConnection {
+  const outbox = new Outbox(socket, {
+    limitBytes: options.outboxBytes,
+    onOverflow: options.onOverflow,
+  });
+  const closed = new Promise<void>((resolve) => ws.once("close", () => resolve()));
+  void closed.then(() => outbox.close());
+  return {
+    send: (frame) => outbox.push(frame),
+    sendLatest: (slotName, frame) => outbox.pushLatest(slotName, frame),
+    close(code, reason) {
+      outbox.finish();
+      ws.close(code, reason);
+      const cut = setTimeout(() => ws.terminate(), CLOSE_GRACE_MS);
+      void closed.then(() => clearTimeout(cut));
+    },
+    get pendingBytes() {
+      return outbox.pendingBytes;
+    },
+    closed,
+  };
 }
