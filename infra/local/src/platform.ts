@@ -1,19 +1,16 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Role } from "@localstreet/contracts/auth";
-import { REDIS_GRANTS } from "@localstreet/contracts/grants";
 import { signToken } from "@localstreet/service-kit/sign-token";
 import { type ReservedPort, reservePort } from "@localstreet/stores/free-port";
-import { type NatsServer, startNats } from "@localstreet/stores/nats-server";
-import { type PostgresServer, startPostgres } from "@localstreet/stores/postgres-server";
 import type { PrivateServer } from "@localstreet/stores/private-server";
-import { type RedisServer, startRedis } from "@localstreet/stores/redis-server";
 import { CHECKOUT } from "./checkout.ts";
 import { DEFAULT_CONNECTIONS_PER_ADDRESS, startGateway } from "./gateway.ts";
+import { allOrNothing, type LocalStores, startStores, storeEnv } from "./local-stores.ts";
 import type { Progress } from "./progress.ts";
 import { type Replica, startReplica } from "./replica.ts";
-import { loadAuthentication, loadStoreSecrets, type StoreSecrets } from "./secrets.ts";
-import { SERVICE_NAMES, SERVICES, type ServiceName } from "./services.ts";
+import { loadAuthentication, loadStoreSecrets } from "./secrets.ts";
+import { SERVICE_NAMES, type ServiceName } from "./services.ts";
 import { startSimulator } from "./simulator.ts";
 import { type Supervision, supervise } from "./supervise.ts";
 
@@ -41,7 +38,7 @@ export interface Platform {
   /** The gateway, as in `http://127.0.0.1:8080`. */
   readonly url: string;
   readonly replicas: readonly Replica[];
-  readonly stores: { nats: NatsServer; redis: RedisServer; postgres: PostgresServer };
+  readonly stores: LocalStores;
   readonly gateway: PrivateServer;
   readonly logDir: string;
   /** Whether somebody else signs tokens (`AUTH_JWKS_FILE`): then `signToken` throws. */
@@ -174,6 +171,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
             dir: join(dataDir, "simulator"),
             logFile: logFile("simulator"),
             env,
+            from: "dist",
           }),
         );
       });
@@ -218,54 +216,6 @@ async function reserveGatewayPort(options: PlatformOptions): Promise<ReservedPor
   const other = await reservePort(0);
   if (!other) throw new Error("no port is free");
   return other;
-}
-
-async function startStores(options: {
-  dataDir: string;
-  logFile: (name: string) => string;
-  secrets: StoreSecrets;
-  durable: boolean;
-  keep: <S extends PrivateServer>(server: S) => S;
-}): Promise<Platform["stores"]> {
-  const { dataDir, logFile, secrets, keep } = options;
-  const place = (name: string) => ({ dir: join(dataDir, name), logFile: logFile(name) });
-  const nats = async () => keep(await startNats({ ...place("nats"), passwords: secrets.nats }));
-  const redis = async () => keep(await startRedis({ ...place("redis"), passwords: secrets.redis }));
-  const postgres = async () =>
-    keep(
-      await startPostgres({
-        ...place("postgres"),
-        passwords: secrets.postgres,
-        durable: options.durable,
-      }),
-    );
-  const [natsServer, redisServer, postgresServer] = await allOrNothing([
-    nats(),
-    redis(),
-    postgres(),
-  ]);
-  return { nats: natsServer, redis: redisServer, postgres: postgresServer };
-}
-
-/** Like `Promise.all`, but leaves nothing starting behind the one that failed. */
-async function allOrNothing<const T extends readonly Promise<unknown>[]>(
-  work: T,
-): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
-  await Promise.allSettled(work);
-  return await Promise.all(work);
-}
-
-function storeEnv(service: ServiceName, stores: Platform["stores"]): Record<string, string> {
-  const nats = stores.nats.as(service);
-  return {
-    NATS_URL: nats.servers.join(","),
-    NATS_USER: nats.user,
-    NATS_PASSWORD: nats.password,
-    ...(REDIS_GRANTS[service] ? { REDIS_URL: stores.redis.url(service) } : {}),
-    ...(SERVICES[service].postgres
-      ? { DATABASE_URL: stores.postgres.url(service, "localstreet") }
-      : {}),
-  };
 }
 
 function connectionsPerAddress(env: NodeJS.ProcessEnv, withSimulator: boolean): number {

@@ -5,14 +5,12 @@ import { createDatabase } from "@localstreet/db/pool";
 import { grantRoles } from "@localstreet/db/roles";
 import type { NatsServer } from "@localstreet/stores/nats-server";
 import type { PostgresServer } from "@localstreet/stores/postgres-server";
+import { DATABASE, type LocalStores } from "./local-stores.ts";
 import type { StoreSecrets } from "./secrets.ts";
-
-/** The platform's database. */
-export const DATABASE = "localstreet";
 
 /** Creates what the services expect in the stores and may not create themselves: streams, buckets, tables, roles. */
 export async function provision(
-  stores: { nats: NatsServer; postgres: PostgresServer },
+  stores: Pick<LocalStores, "nats" | "postgres">,
   secrets: StoreSecrets,
 ): Promise<void> {
   await Promise.all([provisionNats(stores.nats), provisionPostgres(stores.postgres, secrets)]);

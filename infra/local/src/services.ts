@@ -1,9 +1,9 @@
-/** What the local platform knows about each service: which stores it is given. Its routes stand in infra/gateway. */
+/** What the local platform knows about each service beyond contracts' grants. Its routes stand in infra/gateway. */
 export const SERVICES = {
-  "notification-sse": { redis: false, postgres: false },
-  "chat-ws": { redis: false, postgres: true },
-  "tracking-ingest": { redis: true, postgres: false },
-  "tracking-fanout": { redis: true, postgres: false },
+  "notification-sse": { postgres: false },
+  "chat-ws": { postgres: true },
+  "tracking-ingest": { postgres: false },
+  "tracking-fanout": { postgres: false },
 } as const;
 
 export type ServiceName = keyof typeof SERVICES;

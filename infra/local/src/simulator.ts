@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { type PrivateServer, startPrivateServer } from "@localstreet/stores/private-server";
 import { CHECKOUT } from "./checkout.ts";
 
-/** Runs the built simulator against `gatewayUrl`. It is ready once the page can read who there is to look at. */
+/** Runs the simulator against `gatewayUrl`. It is ready once the page can read who there is to look at. */
 export async function startSimulator(options: {
   gatewayUrl: string;
   secret: string;
@@ -11,8 +11,17 @@ export async function startSimulator(options: {
   dir: string;
   logFile: string;
   env: Readonly<Record<string, string | undefined>>;
+  from: "dist" | "source";
 }): Promise<PrivateServer> {
-  const main = join(CHECKOUT, "loadtests/simulator/dist/main.js");
+  const folder = join(CHECKOUT, "loadtests/simulator");
+  const program =
+    options.from === "dist"
+      ? [join(folder, "dist/main.js")]
+      : [
+          "--conditions=source",
+          `--import=${import.meta.resolve("tsx")}`,
+          join(folder, "src/main.ts"),
+        ];
   return await startPrivateServer({
     name: "simulator",
     dir: options.dir,
@@ -23,7 +32,10 @@ export async function startSimulator(options: {
       rmSync(options.directoryFile, { force: true });
       return {
         command: process.execPath,
-        args: [main, "--gateway", options.gatewayUrl, "--directory", options.directoryFile],
+        args: [
+          ...program,
+          ...["--gateway", options.gatewayUrl, "--directory", options.directoryFile],
+        ],
         env: { ...options.env, AUTH_JWT_SECRET: options.secret },
       };
     },

@@ -14,6 +14,8 @@ const DATA_DIR = join(CHECKOUT, ".localstreet");
 const SETUP_LOG_DIR = join(DATA_DIR, "setup");
 const PREFERRED_PORT = 8080;
 const BUILD_TIMEOUT_MS = 600_000;
+/** The services, the page and the simulator, with the packages that they are made of. */
+const WHAT_RUNS = ["--filter=./services/*", "--filter=@localstreet/simulator"];
 /** How often to look whether whoever started this is still there. */
 const PARENT_CHECK_MS = 1_000;
 
@@ -81,7 +83,7 @@ function dropData(): void {
 async function build(): Promise<void> {
   await runCommand({
     name: "build",
-    ...pnpmExec("turbo", "run", "build", "--output-logs=errors-only"),
+    ...pnpmExec("turbo", "run", "build", "--output-logs=errors-only", ...WHAT_RUNS),
     env: QUIET_TOOLS,
     logFile: join(SETUP_LOG_DIR, "build.log"),
     timeoutMs: BUILD_TIMEOUT_MS,
