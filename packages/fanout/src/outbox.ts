@@ -5,12 +5,13 @@ export interface OutboxSocket {
   off(event: "drain" | "close", listener: () => void): unknown;
   readonly writableLength: number;
   readonly writableNeedDrain: boolean;
-  readonly destroyed: boolean;
+  /** False once nothing may be written any more. */
+  readonly writable: boolean;
 }
 
-/** A conflated place in the queue: the frame that was put there last is the one that is sent. */
+/** A frame that gives way to a newer one of its slot. */
 interface Slot {
-  frame: Buffer;
+  readonly frame: Buffer;
 }
 
 /**
@@ -55,26 +56,24 @@ export class Outbox {
   }
 
   /**
-   * As `push`, but while the socket is stalled a later frame of the same slot takes the place of one that still waits.
-   * A reader that keeps up gets every frame.
+   * As `push`, but while the socket is stalled a frame of the same slot that still waits is dropped for this one. The new
+   * frame goes to the end: it may not overtake what was pushed since. A reader that keeps up gets every frame.
    */
   pushLatest(slotName: string, frame: Buffer): void {
     if (this.#state === "closed") return;
-    const waiting = this.#slots?.get(slotName);
-    if (waiting) {
-      const growth = frame.length - waiting.frame.length;
-      waiting.frame = frame;
-      this.#grow(growth);
+    if (!this.#socket.writableNeedDrain) {
+      this.push(frame);
       return;
     }
-    if (this.#socket.writableNeedDrain) {
-      const slot: Slot = { frame };
-      this.#slots ??= new Map();
-      this.#slots.set(slotName, slot);
-      this.#queue.push(slot);
-    } else {
-      this.#queue.push(frame);
+    this.#slots ??= new Map();
+    const older = this.#slots.get(slotName);
+    if (older) {
+      this.#queue.splice(this.#queue.indexOf(older), 1);
+      this.#queuedBytes -= older.frame.length;
     }
+    const slot: Slot = { frame };
+    this.#slots.set(slotName, slot);
+    this.#queue.push(slot);
     this.#grow(frame.length);
   }
 
@@ -96,9 +95,16 @@ export class Outbox {
     this.#schedule();
   }
 
-  /** Hands everything to the socket, drained or not, and takes no more: the end of the connection follows. */
-  finish(): void {
-    if (this.#state === "open") this.#write();
+  /**
+   * Hands everything to the socket, drained or not, then `lastFrame`, and takes no more: the end of the connection
+   * follows. What a held outbox has queued is dropped: it comes after history that did not go out, and a client that saw
+   * its ids would resume behind the hole.
+   */
+  finish(lastFrame?: Buffer): void {
+    if (this.#state === "closed") return;
+    if (this.#state === "held") this.#queue = [];
+    if (lastFrame) this.#queue.push(lastFrame);
+    this.#write();
     this.close();
   }
 
@@ -113,7 +119,7 @@ export class Outbox {
   /** One turn's frames in one write. Called once for each turn in which something became due. */
   flush(): void {
     this.#isDue = false;
-    if (this.#state !== "open" || this.#queue.length === 0 || this.#socket.destroyed) return;
+    if (this.#state !== "open" || this.#queue.length === 0) return;
     if (this.#socket.writableNeedDrain) {
       this.#isDue = true;
       this.#socket.once("drain", () => this.flush());
@@ -123,7 +129,7 @@ export class Outbox {
   }
 
   #write(): void {
-    if (this.#queue.length === 0 || this.#socket.destroyed) return;
+    if (this.#queue.length === 0 || !this.#socket.writable) return;
     const frames = this.#queue.map((entry) => (Buffer.isBuffer(entry) ? entry : entry.frame));
     this.#queue = [];
     this.#queuedBytes = 0;
@@ -133,6 +139,10 @@ export class Outbox {
 
   #grow(bytes: number): void {
     this.#queuedBytes += bytes;
+    // What the kernel takes at once is not pending: a burst within one turn is no slow reader's fault.
+    if (this.pendingBytes > this.#limitBytes && this.#state === "open") {
+      if (!this.#socket.writableNeedDrain) this.#write();
+    }
     if (this.pendingBytes > this.#limitBytes) {
       this.close();
       this.#onOverflow();

@@ -8,7 +8,7 @@ export interface SseConnection {
   /** Past the queue of a connection that is held; see `Outbox.writeHistory`. */
   writeHistory(frame: Buffer): Promise<boolean>;
   release(): void;
-  /** Sends `lastFrame` after all that is queued, and ends the stream. */
+  /** Sends `lastFrame` after all that is queued, and ends the stream; while it is held, `lastFrame` alone. */
   end(lastFrame?: Buffer): void;
   readonly pendingBytes: number;
   /** Resolves when the connection is gone, whoever ended it. */
@@ -57,15 +57,18 @@ export function openSseConnection(
     },
   });
   void closed.then(() => outbox.close());
+  let isEnded = false;
 
   return {
     send: (frame) => outbox.push(frame),
     writeHistory: (frame) => outbox.writeHistory(frame),
     release: () => outbox.release(),
     end(lastFrame) {
-      outbox.release();
-      if (lastFrame) outbox.push(lastFrame);
+      if (isEnded) return;
+      isEnded = true;
+      // What is queued behind history that is not out stays unsent: the client resumes before it.
       outbox.finish();
+      if (lastFrame) socket.write(lastFrame);
       response.end();
       const cut = setTimeout(() => socket.destroy(), END_GRACE_MS);
       void closed.then(() => clearTimeout(cut));

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import type { CloseCode } from "@localstreet/contracts/close-codes";
 import type { WebSocket } from "ws";
-import { Outbox } from "./outbox.ts";
+import { Outbox, type OutboxSocket } from "./outbox.ts";
 
 /** One open WebSocket whose frames are encoded once and shared. */
 export interface WsConnection {
@@ -47,7 +47,7 @@ export function openWsConnection(
   socket: Socket,
   options: { outboxBytes: number; onOverflow: () => void },
 ): WsConnection {
-  const outbox = new Outbox(socket, {
+  const outbox = new Outbox(new UnclosedSocket(ws, socket), {
     limitBytes: options.outboxBytes,
     onOverflow: options.onOverflow,
   });
@@ -67,4 +67,39 @@ export function openWsConnection(
     },
     closed,
   };
+}
+
+/** The socket for as long as `ws` has not sent a close frame: it answers a client's by itself, and nothing may follow. */
+class UnclosedSocket implements OutboxSocket {
+  readonly #ws: WebSocket;
+  readonly #socket: Socket;
+
+  constructor(ws: WebSocket, socket: Socket) {
+    this.#ws = ws;
+    this.#socket = socket;
+  }
+
+  get writable(): boolean {
+    return this.#ws.readyState === this.#ws.OPEN && this.#socket.writable;
+  }
+
+  get writableLength(): number {
+    return this.#socket.writableLength;
+  }
+
+  get writableNeedDrain(): boolean {
+    return this.#socket.writableNeedDrain;
+  }
+
+  write(chunk: Buffer): boolean {
+    return this.#socket.write(chunk);
+  }
+
+  once(event: "drain" | "close", listener: () => void): void {
+    this.#socket.once(event, listener);
+  }
+
+  off(event: "drain" | "close", listener: () => void): void {
+    this.#socket.off(event, listener);
+  }
 }
