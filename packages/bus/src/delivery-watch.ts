@@ -35,8 +35,15 @@ export async function watchDeliveries(options: {
     onReady = resolve;
   });
 
+  function stopCurrent(): void {
+    const current = entries;
+    // Before it ends, so that its end is not taken for a loss.
+    entries = undefined;
+    current?.stop();
+  }
+
   async function start(): Promise<void> {
-    entries?.stop();
+    stopCurrent();
     const info = await readStreamInfo(bus, stream);
     if (created !== undefined && created !== info.created) options.onNewHistory();
     created = info.created;
@@ -101,7 +108,7 @@ export async function watchDeliveries(options: {
       clearInterval(timer);
       stopListening();
       task.stop();
-      entries?.stop();
+      stopCurrent();
     },
   };
 }

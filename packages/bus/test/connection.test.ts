@@ -3,7 +3,7 @@ import { startTestStores } from "@localstreet/testkit/stores";
 import { until } from "@localstreet/testkit/wait";
 import { expect, test } from "vitest";
 import { publishOrder, startMarketplace } from "./marketplace.ts";
-import { startStallingRelay } from "./stalling-relay.ts";
+import { startRelay } from "./relay.ts";
 
 test("E7: signals are dropped and counted while NATS is away, never buffered", async () => {
   await using market = await startMarketplace();
@@ -62,7 +62,7 @@ test("E7: a server that takes nothing stops signals at the limit of pending byte
 
 test("E7: a dead network path with a full socket is left for a new connection", async () => {
   await using market = await startMarketplace();
-  await using relay = await startStallingRelay(market.nats.port);
+  await using relay = await startRelay(market.nats.port);
   const bus = await market.connect("tracking-ingest", {
     servers: [relay.url],
     maxPendingBytes: 32 * 1024 * 1024,

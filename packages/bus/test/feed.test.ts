@@ -1,15 +1,16 @@
-import { BusUnavailableError } from "@localstreet/bus/connection";
+import { type Bus, BusUnavailableError } from "@localstreet/bus/connection";
 import { openSubjectFeed } from "@localstreet/bus/subject-feed";
 import { openSubjectLog, type StoredEvent } from "@localstreet/bus/subject-log";
 import { until } from "@localstreet/testkit/wait";
 import { expect, test } from "vitest";
 import { type Marketplace, publishOrder, quiet, startMarketplace } from "./marketplace.ts";
+import { startRelay } from "./relay.ts";
 
 const subjectOf = (vendorId: string) => `vendor.${vendorId}.orders`;
 const sequences = (events: StoredEvent[]) => events.map(({ sequence }) => sequence);
 
-async function openFeed(market: Marketplace, tailCheckMs = 10_000) {
-  const bus = await market.connect("notification-sse");
+async function openFeed(market: Marketplace, tailCheckMs = 10_000, servers = [market.nats.url]) {
+  const bus = await market.connect("notification-sse", { servers });
   const log = await openSubjectLog(bus, "VENDOR");
   const feed = openSubjectFeed({ bus, log, logger: quiet, tailCheckMs });
   return { bus, log, feed };
@@ -61,10 +62,11 @@ test("S5: a follower that throws harms no other", async () => {
   await until(() => seen.length === 3, { what: "all events" });
 });
 
-test("S11: NATS killed under publishing for many vendors, then silence: every stored event arrives, once and in order", async () => {
+test("S11: NATS killed under publishing for many vendors, then silence: every acknowledged order arrives, once and in order", async () => {
   await using market = await startMarketplace();
+  await using relay = await startRelay(market.nats.port);
   const publishers = await Promise.all([1, 2].map(() => market.connect("publisher")));
-  const { bus, feed } = await openFeed(market);
+  const { bus, feed } = await openFeed(market, 10_000, [relay.url]);
   const vendors = Array.from({ length: 40 }, (_, n) => `vendor-${n}`);
   const arrived = new Map<string, StoredEvent[]>();
   for (const vendorId of vendors) {
@@ -74,31 +76,41 @@ test("S11: NATS killed under publishing for many vendors, then silence: every st
   }
 
   const acknowledged = new Map<string, Set<number>>(vendors.map((id) => [id, new Set()]));
-  let publishing = true;
-  async function publishOn(publisher: (typeof publishers)[number], from: number) {
-    for (let n = from; publishing; n += 2) {
-      const vendorId = vendors[n % vendors.length] as string;
+  const total = () => [...acknowledged.values()].reduce((sum, set) => sum + set.size, 0);
+  async function publishUntilStored(bus: Bus, vendorId: string, orderId: string) {
+    for (;;) {
       try {
-        const { sequence } = await publishOrder(publisher, vendorId, `order-${n}`);
+        const { sequence } = await publishOrder(bus, vendorId, orderId);
         acknowledged.get(vendorId)?.add(sequence);
+        return;
       } catch (error) {
         expect(error).toBeInstanceOf(BusUnavailableError);
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
     }
   }
-  const total = () => [...acknowledged.values()].reduce((sum, set) => sum + set.size, 0);
-  const runs = publishers.map((publisher, n) => publishOn(publisher, n));
-  for (const round of [1, 2]) {
+  let publishing = true;
+  const runs = publishers.map(async (publisher, first) => {
+    for (let n = first; publishing; n += publishers.length) {
+      await publishUntilStored(publisher, vendors[n % vendors.length] as string, `order-${n}`);
+    }
+  });
+  for (let kill = 0; kill < 2; kill++) {
     const before = total();
     await until(() => total() > before + 500, { what: "orders before the kill" });
     await market.nats.kill();
-    if (round === 2) publishing = false;
+    if (kill === 1) relay.cut();
     await market.nats.start();
   }
+  publishing = false;
   await Promise.all(runs);
-
-  await until(() => bus.isConnected(), { what: "the reconnect", timeoutMs: 10_000 });
+  // The last order of each vendor is stored while the feed is away, and nothing follows it.
+  for (const [n, vendorId] of vendors.entries()) {
+    await publishUntilStored(publishers[n % 2] as Bus, vendorId, "last-order");
+  }
+  const reconnects = bus.stats().reconnects;
+  relay.restore();
+  await until(() => bus.stats().reconnects > reconnects, { what: "the feed's reconnect" });
   await until(
     () =>
       [...acknowledged].every(([vendorId, wanted]) => {
@@ -156,56 +168,84 @@ test("S11: a duplicate publish makes the feed look for what it may have missed",
   await until(() => seen.length === 1, { what: "the event" });
 });
 
-test("S5 S11: whatever the live copy loses, repeats or delays, each follower gets each event once and in order", async () => {
-  const seed = Math.floor(Math.random() * 2 ** 31);
-  const random = seededRandom(seed);
-  const chance = (share: number) => random() < share;
-  await using market = await startMarketplace();
-  await market.stopRepublishing();
-  const publisher = await market.connect("publisher");
-  const { feed } = await openFeed(market, 100);
-  const vendors = ["bakery", "florist", "grocer"];
-  const last = new Map<string, number>();
-  const stored = new Map<string, number[]>(vendors.map((id) => [id, []]));
-  const followers: { vendorId: string; head: number; got: number[]; stopped: boolean }[] = [];
-  const delayed: (() => void)[] = [];
-
-  for (let step = 0; step < 600; step++) {
-    const vendorId = vendors[Math.floor(random() * vendors.length)] as string;
-    const { sequence } = await publishOrder(publisher, vendorId, `order-${step}`);
-    const previous = last.get(vendorId) ?? 0;
-    last.set(vendorId, sequence);
-    stored.get(vendorId)?.push(sequence);
-    const republish = () => market.republish(vendorId, sequence, previous, `order-${step}`);
-    if (chance(0.6)) republish();
-    if (chance(0.1)) republish();
-    if (chance(0.1)) delayed.push(republish);
-    if (chance(0.1)) for (const late of delayed.splice(0)) late();
-    if (chance(0.05)) {
+// With frequent tail checks, and with none, where holes alone say what is missing.
+for (const tailCheckMs of [100, 600_000]) {
+  test(`S5 S11: whatever the live copy loses, repeats or delays, each follower gets each event once and in order (tail checks every ${tailCheckMs} ms)`, async () => {
+    const seed = Math.floor(Math.random() * 2 ** 31);
+    const random = seededRandom(seed);
+    const chance = (share: number) => random() < share;
+    await using market = await startMarketplace();
+    await market.stopRepublishing();
+    const publisher = await market.connect("publisher");
+    const { feed } = await openFeed(market, tailCheckMs);
+    const vendors = ["bakery", "florist", "grocer"];
+    const last = new Map<string, number>();
+    const stored = new Map<string, number[]>(vendors.map((id) => [id, []]));
+    const delayed: (() => void)[] = [];
+    async function publish(vendorId: string, orderId: string): Promise<() => void> {
+      const { sequence } = await publishOrder(publisher, vendorId, orderId);
+      const previous = last.get(vendorId) ?? 0;
+      last.set(vendorId, sequence);
+      stored.get(vendorId)?.push(sequence);
+      return () => market.republish(vendorId, sequence, previous, orderId);
+    }
+    const followers: { vendorId: string; head: number; got: number[]; stopped: boolean }[] = [];
+    async function join(vendorId: string, staysMs: number) {
       const follower = { vendorId, head: 0, got: [] as number[], stopped: false };
       const following = await feed.follow(subjectOf(vendorId), (event) =>
         follower.got.push(event.sequence),
       );
       follower.head = following.head?.sequence ?? 0;
       followers.push(follower);
-      if (chance(0.3)) {
-        setTimeout(() => {
-          follower.stopped = true;
-          following.stop();
-        }, random() * 200);
+      if (staysMs === Number.POSITIVE_INFINITY) return;
+      setTimeout(() => {
+        follower.stopped = true;
+        following.stop();
+      }, staysMs);
+    }
+
+    const joins: Promise<void>[] = [];
+    for (let step = 0; step < 800; step++) {
+      const vendorId = vendors[Math.floor(random() * vendors.length)] as string;
+      const republish = await publish(vendorId, `order-${step}`);
+      if (chance(0.6)) republish();
+      if (chance(0.1)) republish();
+      if (chance(0.1)) delayed.push(republish);
+      if (chance(0.1)) for (const late of delayed.splice(0)) late();
+      if (chance(0.1)) {
+        // Joins while events come in, several at once.
+        const staysMs = chance(0.5) ? random() * 100 : Number.POSITIVE_INFINITY;
+        joins.push(join(vendorId, staysMs), join(vendorId, staysMs));
       }
     }
-  }
-  const wanted = (follower: { vendorId: string; head: number }) =>
-    (stored.get(follower.vendorId) ?? []).filter((sequence) => sequence > follower.head);
-  await until(() => followers.every((f) => f.stopped || f.got.length >= wanted(f).length), {
-    what: `every event at every follower (seed ${seed})`,
+    await Promise.all(joins);
+    for (const vendorId of vendors) (await publish(vendorId, "last-order"))();
+    const wanted = (follower: { vendorId: string; head: number }) =>
+      (stored.get(follower.vendorId) ?? []).filter((sequence) => sequence > follower.head);
+    await until(() => followers.every((f) => f.stopped || f.got.length >= wanted(f).length), {
+      what: `every event at every follower (seed ${seed})`,
+    });
+    expect(followers.length).toBeGreaterThan(50);
+    for (const follower of followers) {
+      const all = wanted(follower);
+      const expected = follower.stopped ? all.slice(0, follower.got.length) : all;
+      expect(follower.got, `seed ${seed}`).toEqual(expected);
+    }
   });
-  for (const follower of followers) {
-    const all = wanted(follower);
-    const expected = follower.stopped ? all.slice(0, follower.got.length) : all;
-    expect(follower.got, `seed ${seed}`).toEqual(expected);
-  }
+}
+
+test("S5 S11: live events that outrun a fill are bounded and all arrive", async () => {
+  await using market = await startMarketplace();
+  await market.stopRepublishing();
+  const publisher = await market.connect("publisher");
+  const { feed } = await openFeed(market, 600_000);
+  const seen: StoredEvent[] = [];
+  await feed.follow(subjectOf("bakery"), (event) => seen.push(event));
+  for (let n = 1; n <= 400; n++) await publishOrder(publisher, "bakery", `order-${n}`);
+  // The first makes a hole of 199; the others come while it is being filled, more than are held.
+  for (let n = 200; n <= 400; n++) market.republish("bakery", n, n - 1, `order-${n}`);
+  await until(() => seen.length >= 400, { what: "all events" });
+  expect(sequences(seen)).toEqual(Array.from({ length: 400 }, (_, n) => n + 1));
 });
 
 test("S8: a log that is created anew ends what followed the old one, and is followed afresh", async () => {

@@ -13,7 +13,11 @@ import {
   vendorIdSchema,
 } from "@localstreet/contracts/ids";
 import type { NewOrder } from "@localstreet/contracts/order";
-import { VENDOR_STREAM, vendorOrdersSubject } from "@localstreet/contracts/subjects";
+import {
+  DELIVERIES_BUCKET,
+  VENDOR_STREAM,
+  vendorOrdersSubject,
+} from "@localstreet/contracts/subjects";
 import { startTestStores } from "@localstreet/testkit/stores";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { connect as connectNats, headers } from "@nats-io/transport-node";
@@ -42,13 +46,18 @@ export async function startMarketplace(settings: StreamSettings = {}) {
     maxReconnectAttempts: -1,
     reconnectTimeWait: 100,
   });
-  const streams = (await jetstreamManager(operator)).streams;
+  const { streams, consumers } = await jetstreamManager(operator);
   return {
     nats: stores.nats,
     admin,
     connect,
     streams,
+    consumers,
     operator,
+    async recreateDeliveries() {
+      await streams.delete(`KV_${DELIVERIES_BUCKET}`);
+      await ensureStreams(admin, settings);
+    },
     async recreateVendorStream() {
       await streams.delete(VENDOR_STREAM);
       await ensureStreams(admin, settings);

@@ -1,7 +1,8 @@
 /**
  * The id of a vendor event, `<epoch>-<seq>-<check>` (PROTOCOL.md S5). Opaque to clients. `epoch` names one life of the
- * log, `seq` is the event's sequence in the stream, `check` is six characters of a hash of its `Nats-Msg-Id`: a log
- * restored from a backup hands out the same sequences again, for other events.
+ * log, `seq` is a sequence of the stream, `check` is six characters of a hash of the vendor's subject and of the
+ * `Nats-Msg-Id` stored at that sequence: a log restored from a backup hands out the same sequences again, for other
+ * events. A position that no event of the vendor stands at has an id of the same form.
  */
 export interface EventId {
   readonly epoch: string;

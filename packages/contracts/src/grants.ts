@@ -24,7 +24,6 @@ const readVendorLog = [
   `$JS.API.STREAM.INFO.${VENDOR_STREAM}`,
   `$JS.API.STREAM.MSG.GET.${VENDOR_STREAM}`,
   `$JS.API.DIRECT.GET.${VENDOR_STREAM}`,
-  `$JS.API.DIRECT.GET.${VENDOR_STREAM}.>`,
 ];
 const deliveriesStream = `KV_${DELIVERIES_BUCKET}`;
 
@@ -51,14 +50,9 @@ export const NATS_GRANTS: Record<StoreUser, NatsGrant> = {
       `$KV.${DELIVERIES_BUCKET}.*`,
       `$JS.API.STREAM.INFO.${deliveriesStream}`,
       `$JS.API.STREAM.MSG.GET.${deliveriesStream}`,
-      `$JS.API.DIRECT.GET.${deliveriesStream}`,
-      `$JS.API.DIRECT.GET.${deliveriesStream}.>`,
-      `$JS.API.CONSUMER.CREATE.${deliveriesStream}`,
+      // A watch of the bucket: an ordered push consumer, and its flow control.
       `$JS.API.CONSUMER.CREATE.${deliveriesStream}.>`,
       `$JS.API.CONSUMER.DELETE.${deliveriesStream}.>`,
-      `$JS.API.CONSUMER.INFO.${deliveriesStream}.>`,
-      `$JS.API.CONSUMER.MSG.NEXT.${deliveriesStream}.>`,
-      `$JS.ACK.${deliveriesStream}.>`,
       `$JS.FC.${deliveriesStream}.>`,
     ],
     subscribe: ["live.tracking.*", `${inboxPrefix("tracking-fanout")}.>`],
