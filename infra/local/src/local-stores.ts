@@ -53,7 +53,7 @@ export function storeEnv(service: ServiceName, stores: LocalStores): Record<stri
 }
 
 /** Like `Promise.all`, but when one fails the others are no longer on their way. */
-export async function allOrNothing<const T extends readonly Promise<unknown>[]>(
+export async function allOrNothing<T extends readonly unknown[] | []>(
   work: T,
 ): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
   await Promise.allSettled(work);
