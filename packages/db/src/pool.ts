@@ -29,8 +29,10 @@ export function openPool(options: {
     query_timeout: statementTimeoutMs + 500,
     keepAlive: true,
   });
-  // Without a listener the death of an idle connection would end the process.
+  // Without listeners the death of a connection would end the process, whether it is idle or lent to somebody, who
+  // learns of it from the statement under way.
   pool.on("error", (error) => options.onIdleError?.(error));
+  pool.on("connect", (client) => client.on("error", () => {}));
   return pool;
 }
 
