@@ -42,7 +42,7 @@ async function startGateway(answer: (response: ServerResponse, body: string) => 
   };
 }
 
-test("S3 T10: 503, 429 and a broken connection are tried again, after the wait that the answer names", async () => {
+test("503, 429 and a broken connection are tried again, after the wait that the answer names (S3, T10)", async () => {
   const times: number[] = [];
   await using world = await startGateway((response) => {
     times.push(Date.now());
@@ -57,7 +57,7 @@ test("S3 T10: 503, 429 and a broken connection are tried again, after the wait t
   expect(world.counts).toMatchObject({ retries: 3, refused: 0 });
 });
 
-test("E1: a refusal for good is counted, told and not repeated", async () => {
+test("a refusal for good is counted, told and not repeated (E1)", async () => {
   let requests = 0;
   await using world = await startGateway((response) => {
     requests += 1;

@@ -31,7 +31,7 @@ function follow(url: string, options: Partial<EventStreamOptions> = {}) {
   };
 }
 
-test("S5: a broken stream is resumed with the last id, and an event that comes twice is told once", async () => {
+test("a broken stream is resumed with the last id, and an event that comes twice is told once (S5)", async () => {
   await using server = await startSseServer(
     streaming(`${RESUME}event: new-order\nid: e-2\ndata: two\n\nid: e-3\ndata: cu`, "destroy"),
     streaming(
@@ -52,7 +52,7 @@ test("S5: a broken stream is resumed with the last id, and an event that comes t
   expect(client.phases()).toEqual(["connecting", "open", "waiting", "connecting", "open"]);
 });
 
-test("S7: pings share the id of the newest event and hide nothing", async () => {
+test("pings share the id of the newest event and hide nothing (S7)", async () => {
   const ping = "event: ping\nid: e-2\ndata: {}\n\n";
   await using server = await startSseServer(
     streaming(`${RESUME}${ping}${ping}event: new-order\nid: e-2\ndata: two\n\n${ping}`),
@@ -61,7 +61,7 @@ test("S7: pings share the id of the newest event and hide nothing", async () => 
   await until(() => client.events.length === 5, { what: "all five events" });
 });
 
-test("A7: when the token has ended, the next request has a new one, at once", async () => {
+test("when the token has ended, the next request has a new one, at once (A7)", async () => {
   const expired = 'event: error\ndata: {"code":"token-expired","message":"over"}\n\n';
   await using server = await startSseServer(
     streaming(`retry: 60000\n${RESUME}${expired}`, "end"),
@@ -79,7 +79,7 @@ test("A7: when the token has ended, the next request has a new one, at once", as
   expect(client.phases()).not.toContain("waiting");
 });
 
-test("A6: 401 asks for another token once at once, then waits; it never gives up on orders", async () => {
+test("401 asks for another token once at once, then waits; it never gives up on orders (A6)", async () => {
   await using server = await startSseServer(
     answering(401),
     answering(401),
@@ -100,7 +100,7 @@ for (const [status, code, token] of [
   [404, "not-found", () => "t"],
   [401, "unauthenticated", "fixed"],
 ] as const) {
-  test(`A6: ${status} for good is "refused" and is not asked again`, async () => {
+  test(`${status} for good is "refused" and is not asked again (A6)`, async () => {
     await using server = await startSseServer(answering(status));
     using client = follow(server.url, { token });
     await until(() => client.stream.state.phase === "refused", { what: "refused" });
@@ -109,7 +109,7 @@ for (const [status, code, token] of [
   });
 }
 
-test("S10: goaway names the wait, and the state says until when", async () => {
+test("goaway names the wait, and the state says until when (S10)", async () => {
   const goaway = 'event: goaway\ndata: {"retryAfterMs":300}\n\n';
   await using server = await startSseServer(
     // The server leaves the connection open: the client goes by itself.
@@ -126,7 +126,7 @@ test("S10: goaway names the wait, and the state says until when", async () => {
   expect(Date.now()).toBeGreaterThanOrEqual(state.nextAttemptAt - 2);
 });
 
-test("E5: a temporary refusal on the stream is waited for as long as its retry says, and is never open", async () => {
+test("a temporary refusal on the stream is waited for as long as its retry says, and is never open (E5)", async () => {
   const refusal = 'retry: 250\nevent: error\ndata: {"code":"draining","message":"m"}\n\n';
   await using server = await startSseServer(streaming(refusal, "end"), streaming(RESUME));
   const startedAt = Date.now();
@@ -136,7 +136,7 @@ test("E5: a temporary refusal on the stream is waited for as long as its retry s
   expect(client.phases()).toEqual(["connecting", "waiting", "connecting", "open"]);
 });
 
-test("S3: a 503 without a stream is waited for as long as its Retry-After says", async () => {
+test("a 503 without a stream is waited for as long as its Retry-After says (S3)", async () => {
   await using server = await startSseServer(answering(503, { "Retry-After": "1" }));
   using client = follow(server.url);
   await until(() => client.stream.state.phase === "waiting", { what: "waiting" });

@@ -78,7 +78,7 @@ const HELLO = {
   content: "hello",
 } as const;
 
-test("A4 C1: it authenticates first, and each answer finds its question by ref, whatever the order", async () => {
+test("it authenticates first, and each answer finds its question by ref, whatever the order (A4, C1)", async () => {
   const asked: Frame[] = [];
   await using server = await startServer((peer, frame) => {
     if (frame.type === "authenticate") return peer.send(authenticated(frame));
@@ -101,7 +101,7 @@ test("A4 C1: it authenticates first, and each answer finds its question by ref, 
   expect(client.frames).toEqual([{ type: "message", content: "a push" }]);
 });
 
-test("E2: an error frame rejects its question and says whether to try again", async () => {
+test("an error frame rejects its question and says whether to try again (E2)", async () => {
   await using server = await startServer((peer, frame) => {
     if (frame.type === "authenticate") return peer.send(authenticated(frame));
     const { ref } = frame;
@@ -125,7 +125,7 @@ test("E2: an error frame rejects its question and says whether to try again", as
   expect(client.socket.state.phase).toBe("open");
 });
 
-test("C5: when the connection breaks, an unanswered frame is rejected as retryable and never sent again", async () => {
+test("when the connection breaks, an unanswered frame is rejected as retryable and never sent again (C5)", async () => {
   await using server = await startServer((peer, frame) => {
     if (frame.type === "authenticate") peer.send(authenticated(frame));
     else peer.terminate();
@@ -142,7 +142,7 @@ test("C5: when the connection breaks, an unanswered frame is rejected as retryab
   expect(server.frames.filter((frame) => frame.type === "send-message").length).toBe(1);
 });
 
-test("C2: an answer that does not come is an error after a while", async () => {
+test("an answer that does not come is an error after a while (C2)", async () => {
   await using server = await startServer((peer, frame) => {
     if (frame.type === "authenticate") peer.send(authenticated(frame));
   });
@@ -154,7 +154,7 @@ test("C2: an answer that does not come is an error after a while", async () => {
   });
 });
 
-test("E6: a frame over the limit is refused here and costs no connection", async () => {
+test("a frame over the limit is refused here and costs no connection (E6)", async () => {
   await using server = await startServer((peer, frame) => {
     peer.send(authenticated(frame));
   });
@@ -169,7 +169,7 @@ test("E6: a frame over the limit is refused here and costs no connection", async
   expect(server.frames.length).toBe(1);
 });
 
-test("A7: told that the token ends, it authenticates again with a new one on the same connection", async () => {
+test("told that the token ends, it authenticates again with a new one on the same connection (A7)", async () => {
   await using server = await startServer((peer, frame) => {
     peer.send(authenticated(frame));
     if (frame.token === "token-1") peer.send({ type: "token-expiring", expiresAt: "soon" });
@@ -182,7 +182,7 @@ test("A7: told that the token ends, it authenticates again with a new one on the
   expect(client.phases()).toEqual(["connecting", "open"]);
 });
 
-test("A7: a token that cannot be renewed is not sent again", async () => {
+test("a token that cannot be renewed is not sent again (A7)", async () => {
   await using server = await startServer((peer, frame) => {
     peer.send(authenticated(frame));
     peer.send({ type: "token-expiring", expiresAt: "soon" });
@@ -193,7 +193,7 @@ test("A7: a token that cannot be renewed is not sent again", async () => {
   expect(server.frames.length).toBe(1);
 });
 
-test("E4: 4401 is answered with a new token, at once", async () => {
+test("4401 is answered with a new token, at once (E4)", async () => {
   await using server = await startServer((peer, frame, connection) => {
     if (connection === 1) return peer.close(4401);
     peer.send(authenticated(frame));
@@ -211,7 +211,7 @@ for (const [code, problem, token] of [
   [1009, "too-large", () => "t"],
   [4401, "unauthenticated", "fixed"],
 ] as const) {
-  test(`E4: ${code} is for good`, async () => {
+  test(`${code} is for good (E4)`, async () => {
     await using server = await startServer((peer) => peer.close(code));
     using client = connect(server.url, { token });
     await until(() => client.socket.state.phase === "refused", { what: "refused" });
@@ -221,7 +221,7 @@ for (const [code, problem, token] of [
 }
 
 for (const code of [1001, 4408, 4413, 4429]) {
-  test(`E3 E4: ${code} is followed by another attempt, after the wait that goaway names`, async () => {
+  test(`${code} is followed by another attempt, after the wait that goaway names (E3, E4)`, async () => {
     await using server = await startServer((peer, frame, connection) => {
       if (connection > 1) return peer.send(authenticated(frame));
       peer.send({ type: "goaway", code, reason: "why", reconnect: true, retryAfterMs: 150 });
