@@ -129,7 +129,11 @@ export class Outbox {
   }
 
   #write(): void {
-    if (this.#queue.length === 0 || !this.#socket.writable) return;
+    if (this.#queue.length === 0) return;
+    if (!this.#socket.writable) {
+      this.close();
+      return;
+    }
     const frames = this.#queue.map((entry) => (Buffer.isBuffer(entry) ? entry : entry.frame));
     this.#queue = [];
     this.#queuedBytes = 0;
@@ -158,7 +162,7 @@ export class Outbox {
   }
 
   #isOver(): boolean {
-    return this.#state === "closed" || this.#socket.destroyed;
+    return this.#state === "closed" || !this.#socket.writable;
   }
 }
 
