@@ -11,6 +11,8 @@ import { runCommand } from "./run-command.ts";
 import { tryItLines } from "./try-it.ts";
 
 const DATA_DIR = join(CHECKOUT, ".localstreet");
+/** Where the platform answers while it runs: read by `npm run loadtest`. */
+const ADDRESS_FILE = join(DATA_DIR, "address");
 const SETUP_LOG_DIR = join(DATA_DIR, "setup");
 const PREFERRED_PORT = 8080;
 const BUILD_TIMEOUT_MS = 600_000;
@@ -30,7 +32,10 @@ async function main(): Promise<void> {
   if (lock.kind === "held") {
     return fail(`The platform of this checkout runs already (process ${lock.pid}).`, 1);
   }
-  process.once("exit", () => lock.release());
+  process.once("exit", () => {
+    rmSync(ADDRESS_FILE, { force: true });
+    lock.release();
+  });
 
   let platform: Platform | undefined;
   let isStopping = false;
@@ -93,6 +98,7 @@ async function build(): Promise<void> {
 async function announce(platform: Platform, options: StartOptions): Promise<void> {
   const tryIt = await tryItLines(platform);
   writeFileSync(join(DATA_DIR, "try-it.sh"), tryIt, { mode: 0o600 });
+  writeFileSync(ADDRESS_FILE, `${platform.url}\n`);
   const seconds = Math.round(process.uptime());
   say(`\n${tryIt}`);
   if (options.simulator && !platform.signsTokens) {

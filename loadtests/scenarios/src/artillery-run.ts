@@ -1,15 +1,13 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Target } from "./target.ts";
 import type { Report } from "./verdict.ts";
 
-const artilleryFile = createRequire(import.meta.url).resolve("artillery/package.json");
-const PROGRAM = join(dirname(artilleryFile), "bin/run");
+const PROGRAM = fileURLToPath(new URL("bin/run", import.meta.resolve("artillery/package.json")));
 const PACKAGE_DIR = fileURLToPath(new URL("..", import.meta.url));
 const KEPT_OUTPUT_CHARS = 4_000;
 
