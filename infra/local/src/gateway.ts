@@ -84,6 +84,8 @@ export async function startGateway(
         prefix: unprivileged.prefix,
         command: nginx,
         args: ["-p", dir, "-c", "nginx.conf", "-e", "stderr"],
+        // Its workers outlive a master that is killed.
+        orphanSignal: "SIGTERM",
       };
     },
     isReady: (_dir, port) => accepts(port),

@@ -345,3 +345,10 @@ test("the demo's directory is for this machine only", async () => {
   );
   expect(foreign).toMatch(/^HTTP\/1.1 404 /);
 });
+
+test("a gateway whose master was killed leaves no worker behind, and starts again", async () => {
+  await gateway.kill();
+  await expect(fetch(url)).rejects.toThrow("fetch failed");
+  await gateway.start();
+  expect((await fetch(url)).status).toBe(200);
+});

@@ -31,7 +31,7 @@ export interface PrivateServer {
   stop(): Promise<void>;
 }
 
-export type Launch = Pick<ProcessSpec, "command" | "args" | "prefix" | "env">;
+export type Launch = Pick<ProcessSpec, "command" | "args" | "prefix" | "env" | "orphanSignal">;
 
 export interface PrivateServerOptions {
   readonly name: string;

@@ -65,6 +65,8 @@ export async function startProcess(spec: ProcessSpec): Promise<RunningProcess> {
     child.once("exit", (code, signal) => {
       running.delete(child);
       exit = { code, signal };
+      // What it started may still be there, and hold its port.
+      if (child.pid !== undefined) signalQuietly(-child.pid, "SIGKILL");
       if (spec.pidFile !== undefined) rmSync(spec.pidFile, { force: true });
       resolve(exit);
     });
