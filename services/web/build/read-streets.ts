@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { createProjection, type PlanePoint, type Projection } from "../src/map/projection.ts";
 import type { Street, StreetKind, StreetMap } from "../src/map/street.ts";
 import { joinLines } from "./join-lines.ts";
@@ -41,9 +40,9 @@ interface Way {
 
 /** The file of OpenStreetMap ways (ODbL) that the package `geojson-path-finder` ships for its tests: Gothenburg. */
 export function findWaysFile(): string {
-  const require = createRequire(import.meta.url);
-  const packageFile = require.resolve("geojson-path-finder/package.json");
-  return join(dirname(packageFile), "test", "large-network.json");
+  // Resolved like this because the file is no entry point of its package.
+  const packageFile = import.meta.resolve("geojson-path-finder/package.json");
+  return fileURLToPath(new URL("test/large-network.json", packageFile));
 }
 
 /** The streets of a GeoJSON file of ways, joined and simplified, around the middle of what it covers. */

@@ -131,7 +131,13 @@ export function App() {
         follow={follow}
         onFollow={setFollow}
         onOwn={adoptOwn}
-        onVendor={(picked) => setSelection((current) => ({ ...current, vendorId: picked }))}
+        onVendor={(picked) =>
+          // Who follows gets that vendor's own conversation and delivery with it.
+          setSelection((current) => ({
+            ...(follow ? NOTHING_SELECTED : current),
+            vendorId: picked,
+          }))
+        }
         onBuyer={(picked) => {
           setFollow(false);
           setSelection((current) => ({ ...current, buyerId: picked }));
@@ -146,6 +152,7 @@ export function App() {
           <OrdersPanel
             feed={feed}
             vendorName={vendor.name}
+            vendorStreet={vendor.street}
             nameOfBuyer={nameOfBuyer}
             sounding={sounding}
             onSound={turnSound}

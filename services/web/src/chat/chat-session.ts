@@ -80,21 +80,25 @@ export function openChat(options: { token: string | (() => string); side: ChatSi
     const newestId = store.get().newestId ?? withMessages?.conversationId ?? null;
     update({ conversations, newestId });
     for (const conversationId of opened) {
-      const lastSeq =
-        conversations.find((it) => it.conversationId === conversationId)?.lastSeq ?? 0;
-      const begin: Thread = { afterSeq: Math.max(0, lastSeq - HISTORY), messages: [] };
-      for (let more = true; more; ) {
-        const thread = store.get().threads.get(conversationId) ?? begin;
-        const page = await get(
-          `/${conversationId}/messages?afterSeq=${lastWholeSeq(thread)}&limit=200`,
-          messagesPageSchema,
-        );
-        setThread(
-          conversationId,
-          mergeMessages(store.get().threads.get(conversationId) ?? begin, page.messages),
-        );
-        more = page.more && page.messages.length > 0;
-      }
+      const listed = conversations.find((it) => it.conversationId === conversationId);
+      await fetchThread(conversationId, listed?.lastSeq ?? 0);
+    }
+  }
+
+  async function fetchThread(conversationId: ConversationId, lastSeq: number): Promise<void> {
+    const thread = (): Thread =>
+      store.get().threads.get(conversationId) ?? {
+        afterSeq: Math.max(0, lastSeq - HISTORY),
+        messages: [],
+      };
+    for (;;) {
+      const afterSeq = lastWholeSeq(thread());
+      const page = await get(
+        `/${conversationId}/messages?afterSeq=${afterSeq}&limit=200`,
+        messagesPageSchema,
+      );
+      setThread(conversationId, mergeMessages(thread(), page.messages));
+      if (!page.more || lastWholeSeq(thread()) === afterSeq) return;
     }
   }
 
@@ -135,7 +139,11 @@ export function openChat(options: { token: string | (() => string); side: ChatSi
       const merged = mergeMessages(thread, [frame]);
       setThread(frame.conversationId, merged);
       if (hasHole(merged)) catchUp();
-    } else if (!conversations?.some((it) => it.conversationId === frame.conversationId)) {
+    } else if (
+      opened.has(frame.conversationId) ||
+      !conversations?.some((it) => it.conversationId === frame.conversationId)
+    ) {
+      // It is being fetched, and the answer may be older than this message; or it is new to us.
       catchUp();
     }
   }

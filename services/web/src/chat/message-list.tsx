@@ -4,7 +4,11 @@ import { useLayoutEffect, useRef } from "react";
 import type { Outgoing } from "./chat-session.ts";
 import type { ThreadMessage } from "./thread.ts";
 
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const clock = new Intl.DateTimeFormat(undefined, {
+  hour: "2-digit",
+  minute: "2-digit",
+  hourCycle: "h23",
+});
 /** Nearer to the end than this, new messages scroll into view. Pixels. */
 const NEAR_END_PIXELS = 80;
 

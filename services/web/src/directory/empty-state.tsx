@@ -11,7 +11,7 @@ export function EmptyState(props: {
   if (phase === "loading") return <p className="empty-loading">Looking for the city…</p>;
   return (
     <section className="panel empty">
-      <h2>{phase === "unreachable" ? "The platform does not answer" : "Nobody is in town yet"}</h2>
+      <h1>{phase === "unreachable" ? "The platform does not answer" : "Nobody is in town yet"}</h1>
       {phase === "unreachable" && (
         <p>This page asks again every two seconds. Is the platform running?</p>
       )}
@@ -25,7 +25,7 @@ export function EmptyState(props: {
       <pre>
         <code>npm start</code>
       </pre>
-      <h3>Or look with a token of your own</h3>
+      <h2>Or look with a token of your own</h2>
       <OwnTokenForm onUse={onUse} />
     </section>
   );

@@ -1,5 +1,6 @@
 import type { DeliveryId, PersonId, VendorId } from "@localstreet/contracts/ids";
 import { type DeliveryStatus, isFinal } from "@localstreet/contracts/tracking";
+import { useRef } from "react";
 import type { Delivery, Directory, OwnEntries } from "./directory.ts";
 import { OwnTokenForm } from "./own-token-form.tsx";
 import { Picker } from "./picker.tsx";
@@ -51,10 +52,7 @@ export function Toolbar(props: {
           label="Vendor"
           value={selection.vendorId}
           none="No vendor"
-          options={directory.vendors.map(({ vendorId, name, street }) => ({
-            id: vendorId,
-            text: street ? `${name}, ${street}` : name,
-          }))}
+          options={directory.vendors.map(({ vendorId, name }) => ({ id: vendorId, text: name }))}
           onPick={props.onVendor}
         />
         <Picker
@@ -86,14 +84,39 @@ export function Toolbar(props: {
         <span className="switch-track" aria-hidden="true" />
         Follow the newest
       </label>
-      <details className="own">
-        <summary className="button">Own token</summary>
-        <div className="own-body">
-          <p>Ids and tokens of your own. They stay in this page.</p>
-          <OwnTokenForm onUse={props.onOwn} />
-        </div>
-      </details>
+      <OwnToken onUse={props.onOwn} />
     </header>
+  );
+}
+
+function OwnToken({ onUse }: { onUse(own: OwnEntries): void }) {
+  const details = useRef<HTMLDetailsElement>(null);
+  const summary = useRef<HTMLElement>(null);
+  function close(): void {
+    details.current?.removeAttribute("open");
+    summary.current?.focus();
+  }
+  return (
+    <details
+      className="own"
+      ref={details}
+      onKeyDown={(event) => {
+        if (event.key === "Escape") close();
+      }}
+    >
+      <summary className="button" ref={summary}>
+        Own token
+      </summary>
+      <div className="own-body">
+        <p>Ids and tokens of your own. They stay in this page.</p>
+        <OwnTokenForm
+          onUse={(own) => {
+            close();
+            onUse(own);
+          }}
+        />
+      </div>
+    </details>
   );
 }
 

@@ -26,7 +26,7 @@ export function drawScene(
   const color = scene.state === "live" ? colors.courier : colors.courierStale;
   if (scene.courier) drawTrail(context, [...scene.trail, scene.courier].map(at), color);
   if (scene.destination) drawDestination(context, at(scene.destination), colors);
-  if (scene.shop) drawShop(context, at(scene.shop.point), scene.shop.name, colors);
+  if (scene.shop) drawShop(context, at(scene.shop.point), scene.shop.name, size, colors);
   if (!scene.courier) return;
   const accuracyPixels = (scene.accuracyMeters ?? 0) / camera.metersPerPixel;
   drawCourier(context, at(scene.courier), accuracyPixels, color, colors);
@@ -41,7 +41,7 @@ function drawTrail(
   context.save();
   context.strokeStyle = color;
   context.lineWidth = 4;
-  context.lineCap = "round";
+  context.lineCap = "butt";
   for (let i = 1; i < line.length; i++) {
     const [from, to] = [line[i - 1], line[i]];
     if (!from || !to) continue;
@@ -83,18 +83,23 @@ function drawShop(
   context: CanvasRenderingContext2D,
   { x, y }: PlanePoint,
   name: string,
+  size: ViewSize,
   colors: MapColors,
 ): void {
   context.save();
   context.font = '600 12px "Figtree Variable", system-ui, sans-serif';
   context.textBaseline = "middle";
   const width = context.measureText(name).width + 20;
+  // At the edge the name moves inwards, as long as the shop itself is in view.
+  const inset = Math.min(width / 2 + 6, size.width / 2);
+  const inside = Math.min(size.width - inset, Math.max(inset, x));
+  const middle = Math.abs(inside - x) < width / 2 - 12 ? inside : x;
   context.shadowColor = "rgb(0 0 0 / 0.25)";
   context.shadowBlur = 6;
   context.shadowOffsetY = 2;
   context.fillStyle = colors.pin;
   context.beginPath();
-  context.roundRect(x - width / 2, y - 35, width, 24, 8);
+  context.roundRect(middle - width / 2, y - 35, width, 24, 8);
   context.moveTo(x - 5, y - 11.5);
   context.lineTo(x, y - 5);
   context.lineTo(x + 5, y - 11.5);
@@ -103,7 +108,7 @@ function drawShop(
   context.shadowColor = "transparent";
   context.fillStyle = colors.pinText;
   context.textAlign = "center";
-  context.fillText(name, x, y - 22.5);
+  context.fillText(name, middle, y - 22.5);
   context.restore();
 }
 

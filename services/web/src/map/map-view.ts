@@ -42,9 +42,9 @@ export interface MapView {
 
 /** How close the map comes by itself, in metres a pixel. */
 const CLOSEST_FIT = 1.6;
-const FIT_PADDING: Padding = { top: 64, right: 64, bottom: 48, left: 56 };
+const FIT_PADDING: Padding = { top: 56, right: 76, bottom: 36, left: 60 };
 /** The courier is followed when it comes nearer to the edge than this. */
-const FOLLOW_PADDING: Padding = { top: 48, right: 60, bottom: 48, left: 48 };
+const FOLLOW_PADDING: Padding = { top: 40, right: 60, bottom: 28, left: 40 };
 const FLIGHT_MS = 900;
 
 /**
@@ -66,6 +66,7 @@ export function openMapView(options: {
   const stopping = new AbortController();
 
   let size: ViewSize = { width: 0, height: 0 };
+  let coveredBelow = 0;
   let colors: MapColors = readMapColors(container);
   let camera: Camera = { x: 0, y: 0, metersPerPixel: 9 };
   let flight: { from: Camera; to: Camera; startedAt: number } | null = null;
@@ -89,7 +90,11 @@ export function openMapView(options: {
       camera = blend(flight.from, flight.to, t);
       if (t === 1) flight = null;
       streetsDirty = true;
-    } else if (following && courier && !isInView(camera, size, FOLLOW_PADDING, courier)) {
+    } else if (
+      following &&
+      courier &&
+      !isInView(camera, size, uncovered(FOLLOW_PADDING), courier)
+    ) {
       fly({ ...camera, ...courier }, now);
     }
     if (streetsDirty) {
@@ -127,6 +132,10 @@ export function openMapView(options: {
     return context;
   }
 
+  function uncovered(padding: Padding): Padding {
+    return { ...padding, bottom: padding.bottom + coveredBelow };
+  }
+
   function fly(to: Camera, now: number): void {
     if (calm.matches) {
       camera = to;
@@ -142,7 +151,7 @@ export function openMapView(options: {
     const points = places.flatMap((place): PlanePoint[] =>
       place ? [projection.toPlane(place)] : [],
     );
-    const to = fit(points, size, FIT_PADDING, CLOSEST_FIT);
+    const to = fit(points, size, uncovered(FIT_PADDING), CLOSEST_FIT);
     if (!to) return;
     if (animate) fly(to, performance.now());
     else moveCamera(to);
@@ -164,6 +173,7 @@ export function openMapView(options: {
   const resizing = new ResizeObserver(() => {
     const first = size.width === 0;
     size = { width: container.clientWidth, height: container.clientHeight };
+    coveredBelow = parseFloat(getComputedStyle(container).getPropertyValue("--map-covered-below"));
     for (const canvas of [streetsCanvas, sceneCanvas]) {
       canvas.width = Math.round(size.width * devicePixelRatio);
       canvas.height = Math.round(size.height * devicePixelRatio);

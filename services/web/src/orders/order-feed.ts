@@ -40,6 +40,8 @@ export const NO_ORDERS: OrderFeedState = {
 };
 
 const MAX_ENTRIES = 80;
+/** An order older than this was not placed just now, in milliseconds. */
+const NEW_ORDER_MS = 10_000;
 
 /** A vendor's orders as they happen (PROTOCOL.md S12). `onOrder` hears of those that are placed from now on. */
 export function openOrderFeed(options: {
@@ -50,7 +52,8 @@ export function openOrderFeed(options: {
   const { vendorId, token, onOrder } = options;
   const store = createStore<OrderFeedState>(NO_ORDERS);
   const recentIds = openRecentIds(`localstreet.orders.${vendorId}`);
-  let replaysLeft = 0;
+  // `null`: more than the server counts ahead.
+  let replaysLeft: number | null = 0;
   let keys = 0;
 
   function add(entry: FeedEntry): void {
@@ -73,8 +76,10 @@ export function openOrderFeed(options: {
   }
 
   function addOrder(order: NewOrder, id: string | null): void {
-    const replayed = replaysLeft > 0;
-    if (replayed) replaysLeft -= 1;
+    const isOld = Date.now() - Date.parse(order.placedAt) > NEW_ORDER_MS;
+    const replayed = replaysLeft === null ? isOld : replaysLeft > 0;
+    if (!replayed) replaysLeft = 0;
+    else if (replaysLeft !== null) replaysLeft -= 1;
     if (id !== null) recentIds.add(id);
     add({ kind: "order", key: id ?? `order-${keys++}`, order, replayed });
     if (!replayed) onOrder(order);

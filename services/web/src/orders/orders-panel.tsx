@@ -9,11 +9,12 @@ import type { FeedEntry, OrderFeedState } from "./order-feed.ts";
 export function OrdersPanel(props: {
   feed: OrderFeedState;
   vendorName: string;
+  vendorStreet: string | null;
   nameOfBuyer(buyerId: PersonId): string;
   sounding: boolean;
   onSound(on: boolean): void;
 }) {
-  const { feed, vendorName, nameOfBuyer, sounding, onSound } = props;
+  const { feed, vendorName, vendorStreet, nameOfBuyer, sounding, onSound } = props;
   const now = useNow(1_000);
   const orders = feed.entries.filter((entry) => entry.kind === "order");
   return (
@@ -21,16 +22,17 @@ export function OrdersPanel(props: {
       <header className="panel-head">
         <div className="panel-title">
           <h2 id="orders-title">Orders</h2>
-          <p>{vendorName}</p>
+          <p>{vendorStreet ? `${vendorName}, ${vendorStreet}` : vendorName}</p>
         </div>
         <button
           type="button"
           className="button sound"
           aria-pressed={sounding}
+          title="A sound for each new order"
           onClick={() => onSound(!sounding)}
         >
           <SoundIcon on={sounding} />
-          {sounding ? "Sound on" : "Turn sound on"}
+          Sound
         </button>
         <ConnectionChip state={feed.connection} of="Orders" />
       </header>

@@ -1,11 +1,21 @@
 import { expect, test } from "vitest";
 import { courierStateAt } from "./courier-state.ts";
 
-test("T9: the page tells live, stale and lost apart by the age of the newest fix", () => {
-  expect(courierStateAt(null)).toBe("lost");
-  expect(courierStateAt(0)).toBe("live");
-  expect(courierStateAt(14_999)).toBe("live");
-  expect(courierStateAt(15_000)).toBe("stale");
-  expect(courierStateAt(29_999)).toBe("stale");
-  expect(courierStateAt(30_000)).toBe("lost");
+const NOW = Date.parse("2026-01-01T10:00:00.000Z");
+const ago = (ms: number) => new Date(NOW - ms).toISOString();
+
+test.each([
+  [0, 0, "live"],
+  [14_999, 14_000, "live"],
+  [15_000, 14_000, "stale"],
+  [29_999, 29_999, "stale"],
+  [40_000, 1_000, "stale"],
+  [30_000, 30_000, "lost"],
+  [-20_000, 0, "live"],
+])("T9: a fix %i ms old that came %i ms ago is %s on the page too", (recorded, accepted, state) => {
+  expect(courierStateAt({ recordedAt: ago(recorded), timestamp: ago(accepted) }, NOW)).toBe(state);
+});
+
+test("T9: without a fix the courier is lost", () => {
+  expect(courierStateAt(undefined, NOW)).toBe("lost");
 });

@@ -1,8 +1,15 @@
 import { POSITION_TTL_SECONDS } from "@localstreet/contracts/keys";
-import { type DriverState, LIVE_FIX_AGE_MS } from "@localstreet/contracts/tracking";
+import { type DriverState, LIVE_FIX_AGE_MS, type Position } from "@localstreet/contracts/tracking";
 
-/** What the age of the newest fix says of its courier (PROTOCOL.md T9); `null`: there is none. */
-export function courierStateAt(fixAgeMs: number | null): DriverState {
-  if (fixAgeMs === null || fixAgeMs >= POSITION_TTL_SECONDS * 1_000) return "lost";
-  return fixAgeMs < LIVE_FIX_AGE_MS ? "live" : "stale";
+/**
+ * What the newest position says of its courier at `nowMs`, by the server's own rule (PROTOCOL.md T9): the server does not
+ * tell when a courier falls silent.
+ */
+export function courierStateAt(
+  newest: Pick<Position, "recordedAt" | "timestamp"> | undefined,
+  nowMs: number,
+): DriverState {
+  if (!newest || nowMs - Date.parse(newest.timestamp) >= POSITION_TTL_SECONDS * 1_000)
+    return "lost";
+  return nowMs - Date.parse(newest.recordedAt) < LIVE_FIX_AGE_MS ? "live" : "stale";
 }

@@ -27,7 +27,7 @@ export function DeliveryPanel(props: {
   const now = useNow(1_000);
   const newest = tracking.positions.at(-1);
   const fixAgeMs = newest ? Math.max(0, now - Date.parse(newest.recordedAt)) : null;
-  const state = courierStateAt(fixAgeMs);
+  const state = courierStateAt(newest, now);
   const status = tracking.status ?? delivery?.listed?.status ?? null;
   const scene = useMemo(
     (): MapScene => ({
