@@ -3,6 +3,7 @@ import { encodeSseEvent, SSE_KEEPALIVE } from "@localstreet/contracts/sse";
 import { startHeartbeat } from "@localstreet/fanout/heartbeat";
 import type { SseConnection } from "@localstreet/fanout/sse-connection";
 import type { ServiceKit } from "@localstreet/service-kit/service";
+import { spreadOver } from "@localstreet/service-kit/spread-over";
 import { Gauge } from "prom-client";
 import type { NotificationConfig } from "./config.ts";
 
@@ -89,12 +90,7 @@ export function openStreams(kit: ServiceKit<NotificationConfig>): OpenStreams {
     },
     async drain(windowMs) {
       const leaving = [...streams];
-      const startMs = performance.now();
-      for (const [index, { connection }] of leaving.entries()) {
-        const waitMs = startMs + (windowMs * index) / leaving.length - performance.now();
-        if (waitMs > 1) await new Promise((resolve) => setTimeout(resolve, waitMs));
-        goAway(connection);
-      }
+      await spreadOver(windowMs, leaving, ({ connection }) => goAway(connection));
       await Promise.all(leaving.map(({ connection }) => connection.closed));
     },
     close() {

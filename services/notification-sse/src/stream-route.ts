@@ -18,7 +18,9 @@ import { replayAndRelease } from "./replay.ts";
 import type { VendorFrames } from "./vendor-frames.ts";
 
 const paramsSchema = z.object({ vendorId: vendorIdSchema });
-const querySchema = z.object({ lastEventId: z.string().optional() });
+/** Given twice it is an id that was never issued: a `reset`, as with the header, and no error (PROTOCOL.md S8). */
+const lastEventIdSchema = z.union([z.string(), z.array(z.string()).transform(String)]);
+const querySchema = z.object({ lastEventId: lastEventIdSchema.optional() });
 
 /** The two streams of a vendor (PROTOCOL.md S4 to S12): its events, and with chat activity for the dashboard. */
 export function registerStreamRoutes(

@@ -1,0 +1,291 @@
+import { randomUUID } from "node:crypto";
+import type { Socket } from "node:net";
+import type { Role } from "@localstreet/contracts/auth";
+import type { authenticateFrameSchema } from "@localstreet/contracts/chat";
+import { CLOSE, type CloseCode } from "@localstreet/contracts/close-codes";
+import { invalidRequest, Problem } from "@localstreet/contracts/problem";
+import {
+  encodeTextFrame,
+  openWsConnection,
+  type WsConnection,
+} from "@localstreet/fanout/ws-connection";
+import type { RawData, WebSocket } from "ws";
+import type { z } from "zod";
+import type { Principal } from "./auth.ts";
+import type { CommonConfig, SocketConfig } from "./config.ts";
+import { problemOf } from "./http.ts";
+import { createRateLimiter, type RateLimiter } from "./rate-limit.ts";
+import type { ServiceKit } from "./service.ts";
+
+/** One authenticated WebSocket. `Data` is the service's own state of it. */
+export interface SocketSession<Data> {
+  readonly sessionId: string;
+  /** Replaced when the client authenticates again; the person stays the same. */
+  readonly principal: Principal;
+  readonly connection: WsConnection;
+  readonly data: Data;
+  /** A frame for this socket alone; what goes to many is encoded once and sent through `connection`. */
+  send(frame: object): void;
+}
+
+/** What a service does with its sockets. */
+export interface SocketHandlers<F extends ClientFrame, Data> {
+  readonly roles: readonly Role[];
+  /** All frames of a client, `authenticate` among them. */
+  readonly frameSchema: z.ZodType<F>;
+  /** Once per socket, when it has authenticated and before its first frame. */
+  onOpen(session: Omit<SocketSession<Data>, "data">): Data;
+  onFrame(
+    session: SocketSession<Data>,
+    frame: Exclude<F, { type: "authenticate" }>,
+  ): Promise<void> | void;
+  /** Once per socket for which `onOpen` ran. */
+  onClose(session: SocketSession<Data>): void;
+}
+
+export interface SocketContext<F extends ClientFrame, Data> extends SocketHandlers<F, Data> {
+  readonly kit: ServiceKit<CommonConfig & SocketConfig>;
+  /** The server closes a socket, for whatever reason. */
+  onEnd(code: CloseCode): void;
+}
+
+export type ClientFrame = { type: string; ref?: number | undefined };
+type AuthenticateFrame = z.infer<typeof authenticateFrameSchema>;
+
+/** Frames of one session that wait for the one being handled; past it the socket is not read. */
+const WAITING_FRAMES = 32;
+/** Frames over the rate that are answered; then the connection is closed with 4429. */
+const REFUSED_FRAMES = 100;
+/** How long before the end of its token a client is told (PROTOCOL.md A7), in milliseconds. */
+const EXPIRY_NOTICE_MS = 60_000;
+const RECONNECT_SPREAD_MS = 5_000;
+
+/** A socket of a route, from its upgrade to its close. */
+export class OpenSocket<F extends ClientFrame, Data> implements SocketSession<Data> {
+  readonly sessionId = randomUUID();
+  readonly connection: WsConnection;
+  readonly #route: SocketContext<F, Data>;
+  readonly #socket: WebSocket;
+  readonly #openedAtMs = performance.now();
+  #principal: Principal | undefined;
+  #data: { value: Data } | undefined;
+  #waiting: string[] = [];
+  #busy = false;
+  #closing = false;
+  readonly #limiter: RateLimiter;
+  #refused = 0;
+  #pingSentAtMs = performance.now();
+  #pongDue = false;
+  #expiryTold = false;
+
+  constructor(
+    route: SocketContext<F, Data>,
+    socket: WebSocket,
+    rawSocket: Socket,
+    principal: Principal | undefined,
+  ) {
+    const { config, logger } = route.kit;
+    this.#route = route;
+    this.#socket = socket;
+    this.#limiter = createRateLimiter({
+      perSecond: config.FRAMES_PER_SECOND,
+      burst: config.FRAMES_PER_SECOND * 2,
+      maxKeys: 1,
+    });
+    this.connection = openWsConnection(socket, rawSocket, {
+      outboxBytes: config.OUTBOX_BYTES,
+      onOverflow: () => this.end(CLOSE.slowReader, "too slow to read"),
+    });
+    socket.on("message", (data, isBinary) => this.#receive(data, isBinary));
+    socket.on("pong", () => {
+      this.#pongDue = false;
+    });
+    socket.on("error", (error) => logger.debug({ err: error }, "socket error"));
+    socket.on("close", () => this.#closed());
+    if (principal) this.#admit(principal);
+  }
+
+  get principal(): Principal {
+    if (!this.#principal) throw new Error("not authenticated yet");
+    return this.#principal;
+  }
+
+  get data(): Data {
+    if (!this.#data) throw new Error("not authenticated yet");
+    return this.#data.value;
+  }
+
+  send(frame: object): void {
+    this.connection.send(encodeTextFrame(JSON.stringify(frame)));
+  }
+
+  /** `goaway`, what is queued before it, and the close. */
+  end(code: CloseCode, reason: string): void {
+    if (this.#closing) return;
+    this.#closing = true;
+    this.#route.onEnd(code);
+    const reconnect = code !== CLOSE.forbidden && code !== CLOSE.malformed;
+    const retryAfterMs = Math.round(Math.random() * RECONNECT_SPREAD_MS);
+    // A reader that is too slow for its frames would not read this one either.
+    if (code !== CLOSE.slowReader) {
+      this.send({ type: "goaway", code, reason, reconnect, retryAfterMs });
+    }
+    this.connection.close(code, reason);
+  }
+
+  /** Looks after deadlines: of authentication, of the token, of the answer to a ping. */
+  sweep(nowMs: number, wallMs: number): void {
+    const { config } = this.#route.kit;
+    if (this.#closing) return;
+    if (!this.#principal) {
+      if (nowMs - this.#openedAtMs > config.AUTHENTICATE_MS) {
+        this.end(CLOSE.timeout, "did not authenticate in time");
+      }
+      return;
+    }
+    const leftMs = this.#principal.expiresAtMs - wallMs;
+    if (leftMs <= 0) {
+      this.end(CLOSE.unauthenticated, "the token has expired");
+      return;
+    }
+    if (leftMs <= EXPIRY_NOTICE_MS && !this.#expiryTold) {
+      this.#expiryTold = true;
+      this.send({ type: "token-expiring", expiresAt: isoTime(this.#principal.expiresAtMs) });
+    }
+    const sincePingMs = nowMs - this.#pingSentAtMs;
+    if (this.#pongDue && sincePingMs > config.PONG_TIMEOUT_MS) {
+      this.end(CLOSE.timeout, "did not answer pings");
+      return;
+    }
+    if (!this.#pongDue && sincePingMs >= config.PING_INTERVAL_MS) {
+      this.#pingSentAtMs = nowMs;
+      this.#pongDue = true;
+      this.#socket.ping();
+    }
+  }
+
+  #admit(principal: Principal, ref?: number): void {
+    this.#principal = principal;
+    this.#expiryTold = false;
+    this.#data ??= { value: this.#route.onOpen(this) };
+    this.send({
+      type: "authenticated",
+      ...(ref === undefined ? {} : { ref }),
+      userId: principal.personId,
+      expiresAt: isoTime(principal.expiresAtMs),
+      pingIntervalMs: this.#route.kit.config.PING_INTERVAL_MS,
+    });
+  }
+
+  #receive(data: RawData, isBinary: boolean): void {
+    if (this.#closing) return;
+    if (isBinary) {
+      this.end(CLOSE.malformed, "frames are JSON text");
+      return;
+    }
+    const verdict = this.#limiter.take("");
+    if (!verdict.ok) {
+      this.#refused += 1;
+      if (this.#refused > REFUSED_FRAMES) {
+        this.end(CLOSE.tooMany, "too many frames");
+        return;
+      }
+      this.#answer(new Problem("rate-limited", undefined, { retryAfterMs: verdict.retryAfterMs }));
+      return;
+    }
+    this.#waiting.push(String(data));
+    if (this.#waiting.length >= WAITING_FRAMES) this.#socket.pause();
+    if (!this.#busy) void this.#work();
+  }
+
+  async #work(): Promise<void> {
+    this.#busy = true;
+    for (let text = this.#waiting.shift(); text !== undefined; text = this.#waiting.shift()) {
+      if (this.#socket.isPaused && this.#waiting.length === 0) this.#socket.resume();
+      if (!this.#closing) await this.#handle(text);
+    }
+    this.#busy = false;
+  }
+
+  async #handle(text: string): Promise<void> {
+    let ref: number | undefined;
+    try {
+      const value = parseJson(text);
+      ref = refOf(value);
+      const result = this.#route.frameSchema.safeParse(value);
+      if (!result.success) {
+        const unknownType = result.error.issues.some((issue) => issue.code === "invalid_union");
+        throw unknownType ? new Problem("unknown-type") : invalidRequest(result.error, "The frame");
+      }
+      const frame: F = result.data;
+      if (isAuthenticate(frame)) return await this.#authenticate(frame);
+      if (!this.#principal) {
+        this.end(CLOSE.unauthenticated, "authenticate first");
+        return;
+      }
+      await this.#route.onFrame(this, frame as Exclude<F, { type: "authenticate" }>);
+    } catch (error) {
+      const problem = problemOf(error);
+      if (problem.code === "internal") this.#route.kit.logger.error({ err: error }, "frame failed");
+      this.#answer(problem, ref);
+    }
+  }
+
+  async #authenticate(frame: AuthenticateFrame): Promise<void> {
+    let principal: Principal;
+    try {
+      principal = await this.#route.kit.authenticator.verifyToken(frame.token);
+    } catch (error) {
+      this.#answer(problemOf(error), frame.ref);
+      this.end(CLOSE.unauthenticated, "the token was refused");
+      return;
+    }
+    if (!this.#route.roles.includes(principal.role)) {
+      this.end(CLOSE.forbidden, "this role may not connect");
+      return;
+    }
+    const before = this.#principal;
+    if (before && (before.personId !== principal.personId || before.role !== principal.role)) {
+      throw new Problem("forbidden", "Another person needs another connection");
+    }
+    this.#admit(principal, frame.ref);
+  }
+
+  #answer(problem: Problem, ref?: number): void {
+    this.send({
+      type: "error",
+      ...(ref === undefined ? {} : { ref }),
+      code: problem.code,
+      message: problem.message,
+      retryable: problem.retryable,
+      ...(problem.retryAfterMs === undefined ? {} : { retryAfterMs: problem.retryAfterMs }),
+    });
+  }
+
+  #closed(): void {
+    this.#closing = true;
+    this.#waiting = [];
+    if (this.#data) this.#route.onClose(this);
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Problem("invalid-request", "The frame is not JSON");
+  }
+}
+
+function refOf(value: unknown): number | undefined {
+  const ref = typeof value === "object" && value !== null && "ref" in value ? value.ref : undefined;
+  return typeof ref === "number" && Number.isSafeInteger(ref) && ref >= 0 ? ref : undefined;
+}
+
+function isAuthenticate(frame: ClientFrame): frame is AuthenticateFrame {
+  return frame.type === "authenticate";
+}
+
+function isoTime(atMs: number): string {
+  return new Date(atMs).toISOString();
+}

@@ -1,0 +1,303 @@
+import { authenticateFrameSchema } from "@localstreet/contracts/chat";
+import { Problem } from "@localstreet/contracts/problem";
+import { encodeTextFrame } from "@localstreet/fanout/ws-connection";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import WebSocket from "ws";
+import { z } from "zod";
+import { commonEnv, readConfig, socketEnv } from "../src/config.ts";
+import { type RunningService, startService } from "../src/service.ts";
+import { signToken } from "../src/sign-token.ts";
+import { registerSocketRoute, type SocketRoute } from "../src/ws-session.ts";
+
+const SECRET = "a-secret-of-at-least-thirty-two-bytes";
+const sayFrameSchema = z.strictObject({
+  type: z.literal("say"),
+  ref: z.int().min(0).optional(),
+  text: z.string(),
+});
+const frameSchema = z.discriminatedUnion("type", [authenticateFrameSchema, sayFrameSchema]);
+
+function startEcho(env: Record<string, string> = {}): Promise<RunningService> {
+  return startService({
+    name: "echo",
+    config: readConfig(z.object({ ...commonEnv, ...socketEnv }), {
+      PORT: "0",
+      ADMIN_PORT: "0",
+      REPLICA_NAME: "echo-1",
+      LOG_LEVEL: "silent",
+      AUTH_JWT_SECRET: SECRET,
+      ALLOWED_ORIGINS: "https://shop.example",
+      ...env,
+    }),
+    async buildApp(kit) {
+      const route: SocketRoute = await registerSocketRoute(kit, {
+        path: "/ws",
+        roles: ["buyer", "vendor"],
+        frameSchema,
+        onOpen: () => ({ said: 0 }),
+        async onFrame(session, frame) {
+          // The later frame of a client must not overtake the earlier, slower one.
+          if (frame.text === "slow") await new Promise((resolve) => setTimeout(resolve, 20));
+          if (frame.text === "refuse") throw new Problem("not-found");
+          if (frame.text === "store") throw Object.assign(new Error("away"), { retryable: true });
+          if (frame.text === "bug") throw new Error("a secret of ours");
+          if (frame.text === "flood") {
+            const big = encodeTextFrame(JSON.stringify({ type: "big", text: "x".repeat(60_000) }));
+            for (let count = 0; count < 2_000; count += 1) session.connection.send(big);
+          }
+          session.data.said += 1;
+          session.send({
+            type: "said",
+            ref: frame.ref,
+            text: frame.text,
+            count: session.data.said,
+          });
+        },
+        onClose() {},
+      });
+      return { drain: (windowMs) => route.drain(windowMs), close: async () => route.close() };
+    },
+  });
+}
+
+let echo: RunningService;
+beforeAll(async () => {
+  echo = await startEcho();
+});
+afterAll(() => echo.stop());
+
+const tokenFor = (role: "buyer" | "driver" = "buyer", expiresInSeconds = 600, sub = "ana") =>
+  signToken({ secret: SECRET, sub, role, expiresInSeconds });
+
+interface Frame {
+  type: string;
+  ref?: number;
+  code?: string | number;
+  text?: string;
+  reconnect?: boolean;
+  retryAfterMs?: number;
+}
+
+function open(service: RunningService, headers: Record<string, string> = {}) {
+  const socket = new WebSocket(`${service.wsUrl}/ws`, { headers });
+  const frames: Frame[] = [];
+  let replica: unknown;
+  socket.on("message", (data) => frames.push(JSON.parse(String(data))));
+  socket.on("upgrade", (response) => {
+    replica = response.headers["localstreet-replica"];
+  });
+  const closed = new Promise<number>((resolve) => socket.on("close", resolve));
+  const refused = new Promise<number>((resolve) => {
+    socket.on("error", () => resolve(0));
+    socket.on("unexpected-response", (_request, response) => resolve(response.statusCode ?? 0));
+  });
+  const opened = new Promise<void>((resolve) => socket.on("open", resolve));
+  return {
+    socket,
+    frames,
+    closed,
+    refused,
+    opened,
+    replica: () => replica,
+    send: (frame: unknown) =>
+      socket.send(typeof frame === "string" ? frame : JSON.stringify(frame)),
+    frame: (matches: (frame: Frame) => boolean, timeout = 3_000) =>
+      expect.poll(() => frames.find(matches), { timeout, interval: 5 }).toBeDefined(),
+    typed: (type: string) => frames.filter((frame) => frame.type === type),
+  };
+}
+
+async function openAuthenticated(service: RunningService) {
+  const client = open(service, { authorization: `Bearer ${await tokenFor()}` });
+  await client.frame(({ type }) => type === "authenticated");
+  return client;
+}
+
+describe("A4: authentication", () => {
+  test("A4 G4: at the upgrade, by a Bearer token", async () => {
+    const client = await openAuthenticated(echo);
+    expect(client.frames[0]).toMatchObject({ userId: "ana", pingIntervalMs: 25_000 });
+    expect(client.replica()).toBe("echo-1");
+    client.socket.close();
+  });
+
+  test("A4: by a first frame, whose ref the answer carries", async () => {
+    const client = open(echo);
+    await client.opened;
+    client.send({ type: "authenticate", ref: 7, token: await tokenFor() });
+    client.send({ type: "say", ref: 8, text: "hello" });
+    await client.frame(({ type }) => type === "said");
+    expect(client.frames.map(({ type, ref }) => [type, ref])).toEqual([
+      ["authenticated", 7],
+      ["said", 8],
+    ]);
+    client.socket.close();
+  });
+
+  test("A4: by the cookie of an allowed origin; a foreign one is 403 before the upgrade", async () => {
+    const cookie = `localstreet_token=${await tokenFor()}`;
+    const client = open(echo, { cookie, origin: "https://shop.example" });
+    await client.frame(({ type }) => type === "authenticated");
+    client.socket.close();
+    for (const origin of ["https://evil.example", "null", "https://shop.example.evil.example"]) {
+      expect(await open(echo, { cookie, origin }).refused).toBe(403);
+    }
+  });
+
+  test("A4 A6: a bad token at the upgrade is 401, another role 403", async () => {
+    expect(await open(echo, { authorization: "Bearer x.y.z" }).refused).toBe(401);
+    const driver = await tokenFor("driver");
+    expect(await open(echo, { authorization: `Bearer ${driver}` }).refused).toBe(403);
+  });
+
+  test("A4 E3: without a token it is closed with 4408, with a bad one 4401, another role 4403", async () => {
+    const impatient = await startEcho({ AUTHENTICATE_MS: "30" });
+    const silent = open(impatient);
+    expect(await silent.closed).toBe(4408);
+    expect(silent.frames.at(-1)).toMatchObject({ type: "goaway", code: 4408, reconnect: true });
+    await impatient.stop();
+
+    for (const [token, code] of [
+      ["x.y.z", 4401],
+      [await tokenFor("buyer", -1), 4401],
+      [await tokenFor("driver"), 4403],
+    ] as const) {
+      const client = open(echo);
+      await client.opened;
+      client.send({ type: "authenticate", token });
+      expect(await client.closed).toBe(code);
+    }
+    const hasty = open(echo);
+    await hasty.opened;
+    hasty.send({ type: "say", text: "hello" });
+    expect(await hasty.closed).toBe(4401);
+  });
+});
+
+describe("A7: the end of a token", () => {
+  test("A7: is announced, and closes the socket with 4401", async () => {
+    const client = open(echo, { authorization: `Bearer ${await tokenFor("buyer", 2)}` });
+    await client.frame(({ type }) => type === "token-expiring");
+    expect(await client.closed).toBe(4401);
+    expect(client.frames.at(-1)).toMatchObject({ type: "goaway", code: 4401, reconnect: true });
+  });
+
+  test("A7: authenticating again lengthens it, for the same person only", async () => {
+    const client = open(echo, { authorization: `Bearer ${await tokenFor("buyer", 2)}` });
+    await client.frame(({ type }) => type === "token-expiring");
+    client.send({ type: "authenticate", ref: 1, token: await tokenFor("buyer", 600, "eve") });
+    await client.frame(({ ref }) => ref === 1);
+    expect(client.frames.at(-1)).toMatchObject({ type: "error", code: "forbidden" });
+    client.send({ type: "authenticate", ref: 2, token: await tokenFor() });
+    await client.frame(({ type, ref }) => type === "authenticated" && ref === 2);
+    const stillOpen = await Promise.race([
+      client.closed,
+      new Promise((resolve) => setTimeout(resolve, 2_500, "open")),
+    ]);
+    expect(stillOpen).toBe("open");
+    client.socket.close();
+  });
+});
+
+describe("E2: frames", () => {
+  test("E2 G3: what is malformed is answered, keeps the connection open and changes nothing", async () => {
+    const client = await openAuthenticated(echo);
+    const bad: [unknown, string, number?][] = [
+      ["{", "invalid-request"],
+      ["", "invalid-request"],
+      ["null", "invalid-request"],
+      ['"say"', "invalid-request"],
+      [{ type: "nothing", ref: 1 }, "unknown-type", 1],
+      [{ type: "say", ref: 2 }, "invalid-request", 2],
+      [{ type: "say", ref: 3, text: "a", more: 1 }, "invalid-request", 3],
+      [{ type: "say", ref: -1, text: "a" }, "invalid-request"],
+      [{ type: "say", ref: 4, text: "refuse" }, "not-found", 4],
+      [{ type: "say", ref: 5, text: "store" }, "unavailable", 5],
+      [{ type: "say", ref: 6, text: "bug" }, "internal", 6],
+    ];
+    for (const [frame] of bad) client.send(frame);
+    client.send({ type: "say", ref: 9, text: "still here" });
+    await client.frame(({ ref }) => ref === 9);
+    expect(client.typed("error").map(({ code, ref }) => [code, ref])).toEqual(
+      bad.map(([, code, ref]) => [code, ref]),
+    );
+    expect(JSON.stringify(client.frames)).not.toContain("secret");
+    expect(client.frames.at(-1)).toMatchObject({ count: 1 });
+    client.socket.close();
+  });
+
+  test("E2: frames of one client are handled in order", async () => {
+    const client = await openAuthenticated(echo);
+    for (const [ref, text] of ["slow", "a", "slow", "b"].entries()) {
+      client.send({ type: "say", ref, text });
+    }
+    await client.frame(({ ref }) => ref === 3);
+    expect(client.typed("said").map(({ ref }) => ref)).toEqual([0, 1, 2, 3]);
+    client.socket.close();
+  });
+});
+
+describe("E4: closes", () => {
+  test("E4 E6: a frame of 16 KiB is taken, one byte more closes with 1009", async () => {
+    const client = await openAuthenticated(echo);
+    const empty = JSON.stringify({ type: "say", ref: 1, text: "" });
+    const text = (bytes: number) => "x".repeat(bytes - empty.length);
+    client.send({ type: "say", ref: 1, text: text(16 * 1024) });
+    await client.frame(({ ref }) => ref === 1);
+    client.send({ type: "say", ref: 1, text: text(16 * 1024 + 1) });
+    expect(await client.closed).toBe(1009);
+  });
+
+  test("E4: a binary frame closes with 4400, for good", async () => {
+    const client = await openAuthenticated(echo);
+    client.socket.send(Buffer.from("{}"), { binary: true });
+    expect(await client.closed).toBe(4400);
+    expect(client.frames.at(-1)).toMatchObject({ type: "goaway", code: 4400, reconnect: false });
+  });
+
+  test("E4: a peer that answers no ping is closed with 4408", async () => {
+    const service = await startEcho({ PING_INTERVAL_MS: "20", PONG_TIMEOUT_MS: "20" });
+    const client = await openAuthenticated(service);
+    client.socket.pong = () => {};
+    expect(await client.closed).toBe(4408);
+    await service.stop();
+  });
+
+  test("E4: flooding is limited, then closed with 4429", async () => {
+    const client = await openAuthenticated(echo);
+    for (let count = 0; count < 400; count += 1) client.send({ type: "say", text: "x" });
+    expect(await client.closed).toBe(4429);
+    expect(client.typed("error")[0]).toMatchObject({ code: "rate-limited", retryable: true });
+    expect(client.typed("error")[0]?.retryAfterMs).toBeGreaterThan(0);
+  });
+
+  test("E4: a reader that leaves too much unread is closed with 4413", async () => {
+    const service = await startEcho();
+    const client = await openAuthenticated(service);
+    client.socket.pause();
+    client.send({ type: "say", text: "flood" });
+    await expect
+      .poll(async () => (await fetch(`${service.adminUrl}/metrics`)).text(), { timeout: 5_000 })
+      .toMatch(/localstreet_socket_closes_total\{code="4413".*\} 1/);
+    client.socket.terminate();
+    await service.stop();
+  });
+
+  test("E3 E4: a drain sends goaway and 1001, spread over its window", async () => {
+    const service = await startEcho();
+    const clients = await Promise.all([1, 2, 3, 4].map(() => openAuthenticated(service)));
+    const startMs = performance.now();
+    const closedAfterMs = Promise.all(
+      clients.map(async ({ closed }) => {
+        expect(await closed).toBe(1001);
+        return performance.now() - startMs;
+      }),
+    );
+    await service.drain(400);
+    const times = (await closedAfterMs).sort((a, b) => a - b);
+    expect(times.at(-1)).toBeGreaterThan(200);
+    for (const { frames } of clients) {
+      expect(frames.at(-1)).toMatchObject({ type: "goaway", code: 1001, reconnect: true });
+    }
+  });
+});
