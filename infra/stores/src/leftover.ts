@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync, readlinkSync, rmSync } from "node:fs";
-import { isAlive, signalQuietly } from "./processes.ts";
+import { signalQuietly, untilGone } from "./processes.ts";
 
 /**
  * Kills the process that `pidFile` names if it still works in `dir`: one whose parent was killed. A pid that another
@@ -16,10 +16,7 @@ export async function killLeftover(pidFile: string, dir: string): Promise<void> 
   if (Number.isSafeInteger(pid) && pid > 1 && worksIn(pid, dir)) {
     signalQuietly(pid, "SIGCONT");
     signalQuietly(pid, "SIGKILL");
-    const deadline = Date.now() + 5_000;
-    while (isAlive(pid) && Date.now() < deadline) {
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
+    await untilGone(pid, 5_000);
   }
   rmSync(pidFile, { force: true });
 }

@@ -9,6 +9,7 @@ import {
   type RunningProcess,
   signalQuietly,
   startProcess,
+  untilGone,
 } from "./processes.ts";
 
 /** A server of ours that can be killed, frozen and started again on the same port with the same data. */
@@ -108,6 +109,7 @@ export async function startPrivateServer(options: PrivateServerOptions): Promise
       server.kill(signal);
       await server.exited;
       for (const pid of children) signalQuietly(pid, "SIGKILL");
+      await Promise.all(children.map((pid) => untilGone(pid, 1_000)));
     },
     async start() {
       if (!server.exit) return;
