@@ -59,7 +59,7 @@ export function openDeliveries(world: {
   async function run(entry: DeliveryEntry, courier: Courier, vendor: Vendor, buyer: Buyer) {
     if (!(await tell(entry, "assigned"))) return;
     await courier.driveTo(vendor.corner);
-    await clock.pass(random.between(8, 25));
+    await clock.pass(random.between(5, 12));
     if (!(await tell(entry, "picked_up"))) return;
     let arriving: Promise<boolean> | undefined;
     await courier.driveTo(buyer.home, () => {

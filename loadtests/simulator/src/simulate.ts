@@ -38,6 +38,8 @@ export interface Simulation {
 }
 
 const CALL_OFF_MS = 1_500;
+/** Orders wait so long for the shops to open, so that none is unheard. */
+const OPENING_MS = 5_000;
 
 /** Lets a town live: orders, talks and deliveries, all through the public API of the platform. */
 export function startSimulation(options: SimulationOptions): Simulation {
@@ -79,6 +81,7 @@ export function startSimulation(options: SimulationOptions): Simulation {
 
   async function takeOrders(): Promise<void> {
     const chance = random.fork("orders");
+    await Promise.race([Promise.all(shops.map((shop) => shop.opened)), clock.waitMs(OPENING_MS)]);
     for (let number = 1; !clock.stopped.aborted; number++) {
       const buyer = chance.pick(town.buyers);
       const vendor = chance.pick(buyer.shops);

@@ -66,7 +66,8 @@ export function settleTown(
       shops: nearest.slice(0, SHOPS_NEAR_HOME) as [Vendor, ...Vendor[]],
     };
   });
-  const stands = random.fork("stands").shuffle(cornersWithin(city, SHOPS_WITHIN_METERS));
+  // Couriers wait for their first order where it will be: outside a shop.
+  const stands = random.fork("stands").shuffle(vendors.map((vendor) => vendor.corner));
   const couriers = Array.from({ length: counts.couriers }, (_, index) => {
     const name = COURIER_NAMES[index % COURIER_NAMES.length] as string;
     const driverId = `courier-${idOf(branchName(name, Math.floor(index / COURIER_NAMES.length)))}`;

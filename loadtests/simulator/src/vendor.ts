@@ -9,6 +9,8 @@ import type { Identity, TokenDesk } from "./tokens.ts";
 import type { Vendor } from "./town.ts";
 
 export interface OpenShop {
+  /** Resolves once it hears orders. */
+  readonly opened: Promise<void>;
   close(): void;
 }
 
@@ -27,10 +29,15 @@ export function openShop(
   const { clock, counts } = world;
   const random = world.random.fork(vendor.vendorId);
   const identity = staffIdentity(vendor);
+  let hearOrders: () => void = () => {};
+  const opened = new Promise<void>((resolve) => {
+    hearOrders = resolve;
+  });
   const orders = openEventStream({
     url: `${world.api.gateway}/api/vendor/${vendor.vendorId}/notifications/stream`,
     token: () => world.tokens.tokenFor(identity),
     onEvent({ event }) {
+      if (event === "resume") hearOrders();
       if (event === "new-order") counts.ordersHeard += 1;
     },
   });
@@ -42,6 +49,7 @@ export function openShop(
     await chat.say({ conversationId: message.conversationId }, reply);
   });
   return {
+    opened,
     close() {
       orders.close();
       chat.close();
