@@ -8,7 +8,10 @@ import type { VendorFrames } from "./vendor-frames.ts";
 
 /** Frames that are read ahead, so that `resume` can tell how many follow. */
 const PAGE_FRAMES = 256;
-/** History goes to the socket in pieces of about this size: far less than an outbox may hold, or live events that come meanwhile would count as too much. */
+/**
+ * History goes to the socket in pieces of about this size: far less than an outbox may hold, or live events that come
+ * meanwhile would make it too much.
+ */
 const PIECE_BYTES = 32 * 1024;
 
 /**
