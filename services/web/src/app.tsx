@@ -1,6 +1,6 @@
-import type { PersonId } from "@localstreet/contracts/ids";
+import type { PersonId, VendorId } from "@localstreet/contracts/ids";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
-import { NO_CHAT, openChat } from "./chat/chat-session.ts";
+import { type ChatState, NO_CHAT, openChat } from "./chat/chat-session.ts";
 import { ChatWindow } from "./chat/chat-window.tsx";
 import { createDirectory, findWatcher, type OwnEntries } from "./directory/directory.ts";
 import { EmptyState } from "./directory/empty-state.tsx";
@@ -77,10 +77,7 @@ export function App() {
   const [vendorDraft, setVendorDraft] = useState(false);
   const [buyerDraft, setBuyerDraft] = useState(false);
   const drafting = vendorDraft || buyerDraft;
-  const { conversations, newestId } = vendorChat.state;
-  const chattingBuyerId =
-    conversations?.find((it) => it.conversationId === newestId && it.vendorId === vendorId)
-      ?.buyerId ?? null;
+  const chattingBuyerId = vendorId ? findChattingBuyer(vendorChat.state, vendorId) : null;
   useEffect(() => {
     const advance = () =>
       setSelection((current) =>
@@ -193,4 +190,15 @@ export function App() {
       </main>
     </div>
   );
+}
+
+/** Whose conversation with the vendor has the newest message; `undefined` while that is being fetched. */
+function findChattingBuyer(chat: ChatState, vendorId: VendorId): PersonId | null | undefined {
+  const { conversations, newestId, connection, historyMissing } = chat;
+  if (!conversations) {
+    const coming = connection.phase === "connecting" || connection.phase === "open";
+    return coming && !historyMissing ? undefined : null;
+  }
+  const newest = conversations.find((it) => it.conversationId === newestId);
+  return newest?.vendorId === vendorId ? newest.buyerId : null;
 }

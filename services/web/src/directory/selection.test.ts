@@ -1,3 +1,4 @@
+import type { PersonId } from "@localstreet/contracts/ids";
 import { expect, test } from "vitest";
 import type { Delivery, Directory } from "./directory.ts";
 import { advanceSelection, chooseDelivery, NOTHING_SELECTED, type Selection } from "./selection.ts";
@@ -101,6 +102,16 @@ test("the buyer follows the newest conversation, though not at once and not whil
   expect(at(120_000, { drafting: true })).toBe("buyer-1");
   expect(at(120_000, { follow: false })).toBe("buyer-1");
   expect(at(120_000, { chattingBuyerId: id("a stranger") })).toBe("buyer-1");
+});
+
+test("no buyer is chosen while it is not known who writes", () => {
+  const unknown = { ...calm, directory: directory(), chattingBuyerId: undefined };
+  expect(advanceSelection(NOTHING_SELECTED, unknown).buyerId).toBeNull();
+  const known = { ...unknown, chattingBuyerId: id<PersonId>("buyer-2") };
+  expect(advanceSelection(NOTHING_SELECTED, known).buyerId).toBe("buyer-2");
+  expect(advanceSelection(NOTHING_SELECTED, { ...unknown, chattingBuyerId: null }).buyerId).toBe(
+    "buyer-0",
+  );
 });
 
 test("nothing changes when nothing has to", () => {

@@ -38,14 +38,15 @@ const PREFERENCE: Record<DeliveryStatus, number> = {
 /**
  * The selection after the directory or the chats have changed; the same object when nothing has to change. Whatever is
  * picked stays while it exists. With `follow`, a delivery that ended gives way to the next one, and the buyer is the one
- * that the vendor's newest message belongs to (`chattingBuyerId`), unless somebody is writing (`drafting`).
+ * that the vendor's newest message belongs to (`chattingBuyerId`), unless somebody is writing (`drafting`). While nobody
+ * knows yet who that is (`undefined`), no buyer is chosen.
  */
 export function advanceSelection(
   selection: Selection,
   situation: {
     directory: Directory;
     follow: boolean;
-    chattingBuyerId: PersonId | null;
+    chattingBuyerId: PersonId | null | undefined;
     drafting: boolean;
     now: number;
   },
@@ -72,12 +73,14 @@ function advanceBuyer(
 ): Pick<Selection, "buyerId" | "buyerSince"> {
   const exists = (id: PersonId | null) => directory.buyers.some((buyer) => buyer.buyerId === id);
   const known = exists(buyerId);
-  if (follow && !drafting && exists(chattingBuyerId) && chattingBuyerId !== buyerId) {
+  const isChatting = chattingBuyerId && exists(chattingBuyerId);
+  if (follow && !drafting && isChatting && chattingBuyerId !== buyerId) {
     if (!known || now - buyerSince >= CONVERSATION_HOLD_MS) {
       return { buyerId: chattingBuyerId, buyerSince: now };
     }
   }
   if (known) return { buyerId, buyerSince };
+  if (chattingBuyerId === undefined) return { buyerId: null, buyerSince: 0 };
   const ordering = directory.deliveries.findLast(
     ({ listed }) => listed?.vendorId === vendorId && exists(listed?.buyerId ?? null),
   );
