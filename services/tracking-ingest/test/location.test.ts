@@ -62,6 +62,14 @@ function signalsOf(driverId: Parameters<typeof liveTrackingSubject>[0]) {
   return { signals, unsubscribe };
 }
 
+let lastFixMs = 0;
+
+/** A fix that is newer than every other of this file: two may arrive in one millisecond. */
+function newFix(lat: number) {
+  lastFixMs = Math.max(Date.now(), lastFixMs + 1);
+  return { lat, lng: 0, recordedAt: new Date(lastFixMs).toISOString() };
+}
+
 const at = (offsetMs: number) => new Date(Date.now() + offsetMs).toISOString();
 
 test("T1 G5: a fix is answered 204 once it is in Redis, for 30 s", async () => {
@@ -211,11 +219,11 @@ test("A6: without a token 401, with another role 403, of another driver 404", as
 
 test("T5: a fix goes on the bus when somebody watches, as it is stored", async () => {
   const { driverId, post, stored } = await newDriver();
-  await post({ lat: 1, lng: 1 });
+  await post(newFix(1));
   await redis.set(watchedKey(driverId), "1", "EX", 15);
   const { signals, unsubscribe } = signalsOf(driverId);
   await bus.flush();
-  await post({ lat: 2, lng: 2, speed: 4 });
+  await post({ ...newFix(2), speed: 4 });
   await until(() => signals.length === 1, { what: "the signal" });
   expect(signals[0]).toEqual(await stored());
   unsubscribe();
@@ -223,14 +231,14 @@ test("T5: a fix goes on the bus when somebody watches, as it is stored", async (
 
 test("T5: fixes of a driver whom nobody watches cost the bus nothing", async () => {
   const { driverId, post } = await newDriver();
-  await post({ lat: 1, lng: 1 });
+  await post(newFix(1));
   const { signals, unsubscribe } = signalsOf(driverId);
   await bus.flush();
   for (let step = 2; step < 7; step += 1) {
-    await post({ lat: step, lng: 0 }, { service: step % 2 === 0 ? one : two });
+    await post(newFix(step), { service: step % 2 === 0 ? one : two });
   }
   await redis.set(watchedKey(driverId), "1", "EX", 15);
-  await post({ lat: 9, lng: 0 });
+  await post(newFix(9));
   await until(() => signals.length > 0, { what: "the signal of the watched fix" });
   expect(signals.map(({ lat }) => lat)).toEqual([9]);
   unsubscribe();
@@ -241,11 +249,11 @@ test("T5: a Redis that knows nothing of a driver silences nobody until the watch
   const { driverId, post } = await newDriver(careful);
   const { signals, unsubscribe } = signalsOf(driverId);
   await bus.flush();
-  await post({ lat: 1, lng: 0 });
-  await post({ lat: 2, lng: 0 });
+  await post(newFix(1));
+  await post(newFix(2));
   await redis.flushall();
-  await post({ lat: 3, lng: 0 });
-  await post({ lat: 4, lng: 0 });
+  await post(newFix(3));
+  await post(newFix(4));
   await until(() => signals.length === 4, { what: "a signal of each fix" });
   expect(signals.map(({ lat }) => lat)).toEqual([1, 2, 3, 4]);
   unsubscribe();
@@ -254,9 +262,9 @@ test("T5: a Redis that knows nothing of a driver silences nobody until the watch
 
 test("T1: a script that Redis forgot is sent again", async () => {
   const { post, stored } = await newDriver();
-  await post({ lat: 1, lng: 0 });
+  await post(newFix(1));
   await redis.script("FLUSH");
-  const responses = await Promise.all([post({ lat: 2, lng: 0 }), post({ lat: 2, lng: 0 })]);
+  const responses = await Promise.all([post(newFix(2)), post(newFix(2))]);
   expect(responses.map(({ status }) => status)).toEqual([204, 204]);
   expect((await stored())?.lat).toBe(2);
 });
@@ -269,7 +277,7 @@ test("T10: over 2 fixes a second a driver gets 429 with Retry-After, others do n
   const fast = await newDriver(limited);
   const statuses: number[] = [];
   for (let step = 0; step < 6; step += 1) {
-    const response = await fast.post({ lat: step, lng: 0 });
+    const response = await fast.post(newFix(step));
     statuses.push(response.status);
     if (response.status === 429) {
       expect(response.headers.get("retry-after")).toBe("1");
@@ -279,6 +287,6 @@ test("T10: over 2 fixes a second a driver gets 429 with Retry-After, others do n
   expect(statuses).toEqual([204, 204, 204, 204, 429, 429]);
   expect((await fast.stored())?.lat).toBe(3);
   const other = await newDriver(limited);
-  expect((await other.post({ lat: 1, lng: 0 })).status).toBe(204);
+  expect((await other.post(newFix(1))).status).toBe(204);
   await limited.stop();
 });
