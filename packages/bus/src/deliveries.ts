@@ -7,6 +7,7 @@ import { type Bus, BusUnavailableError } from "./connection.ts";
 import { watchDeliveries } from "./delivery-watch.ts";
 import { internalsOf } from "./internals.ts";
 import { readFromLeader } from "./stream-reads.ts";
+import { createTurns } from "./turns.ts";
 
 export type DeliveryListener = (
   deliveryId: DeliveryId,
@@ -43,6 +44,7 @@ export interface Deliveries {
 const STREAM = `KV_${DELIVERIES_BUCKET}`;
 const WRONG_LAST_SEQUENCE = 10_071;
 const PUT_ATTEMPTS = 10;
+const READS_AT_ONCE = 16;
 
 /** Opens the deliveries with a complete copy, waiting for ever for the bucket to exist. */
 export async function openDeliveries(
@@ -83,15 +85,21 @@ export async function openDeliveries(
     onNewHistory() {
       for (const held of copy.values()) held.revision = 0;
     },
-    onSnapshot(keys, revision) {
-      for (const [deliveryId, held] of copy) {
-        // What was written here while the snapshot was on its way is newer than the snapshot.
-        if (keys.has(deliveryId) || held.revision > revision) continue;
-        copy.delete(deliveryId);
-        notify(deliveryId, undefined, held.delivery);
-      }
+    async onSnapshot(keys) {
+      const inTurn = createTurns(READS_AT_ONCE);
+      const absent = [...copy.keys()].filter((deliveryId) => !keys.has(deliveryId));
+      await Promise.all(absent.map((deliveryId) => inTurn(() => removeIfGone(deliveryId))));
     },
   });
+
+  async function removeIfGone(deliveryId: DeliveryId): Promise<void> {
+    const known = copy.get(deliveryId);
+    if (!known || (await readStored(deliveryId)).revision > 0) return;
+    // Unless it was written while the leader was asked.
+    if (copy.get(deliveryId) !== known) return;
+    copy.delete(deliveryId);
+    notify(deliveryId, undefined, known.delivery);
+  }
 
   async function readStored(deliveryId: DeliveryId) {
     const subject = `$KV.${DELIVERIES_BUCKET}.${deliveryKey(deliveryId)}`;

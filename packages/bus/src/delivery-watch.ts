@@ -18,8 +18,11 @@ export async function watchDeliveries(options: {
   onEntry: (key: string, revision: number, data: Uint8Array) => void;
   /** The bucket was created anew: revisions begin again, before its first entry. */
   onNewHistory: () => void;
-  /** A snapshot is complete: these are all keys as of `revision`, whose entries were handed over before. */
-  onSnapshot: (keys: ReadonlySet<string>, revision: number) => void;
+  /**
+   * A snapshot is through, and these keys came with it. One that did not is gone, or was written meanwhile and is still
+   * on its way: ask the leader. When that fails the watch starts over.
+   */
+  onSnapshot: (keys: ReadonlySet<string>) => Promise<void>;
 }): Promise<{ close(): void }> {
   const { bus, stream, checkMs } = options;
   const { js, call, logger } = internalsOf(bus);
@@ -63,7 +66,7 @@ export async function watchDeliveries(options: {
     let keys: Set<string> | null = new Set();
     const complete = () => {
       if (!keys) return;
-      options.onSnapshot(keys, snapshotRevision);
+      options.onSnapshot(keys).catch(() => source === entries && task.request());
       keys = null;
       seenRevision = Math.max(seenRevision, snapshotRevision);
       onReady();

@@ -9,6 +9,7 @@ import {
 import { until } from "@localstreet/testkit/wait";
 import { expect, test } from "vitest";
 import { startMarketplace } from "./marketplace.ts";
+import { startRelay } from "./relay.ts";
 
 const idOf = (text: string) => deliveryIdSchema.parse(text);
 
@@ -135,6 +136,23 @@ test("T7: a watch whose consumer is lost starts over by itself", async () => {
   expect(state.consumer_count).toBeLessThanOrEqual(2);
 });
 
+test("T7: a watch that was lost while the connection was away is back within a second of the reconnect", async () => {
+  await using market = await startMarketplace();
+  await using relay = await startRelay(market.nats.port);
+  const bus = await market.connect("tracking-fanout", { servers: [relay.url] });
+  const reader = await openDeliveries(bus, { checkMs: 600_000 });
+  relay.cut();
+  await until(() => !bus.isConnected(), { what: "the loss" });
+  for (const { name } of await market.consumers.list("KV_deliveries").next()) {
+    await market.consumers.delete("KV_deliveries", name);
+  }
+  const writer = await openDeliveries(await market.connect("tracking-fanout"));
+  await writer.put(idOf("d1"), delivery("assigned"));
+  relay.restore();
+  await until(() => bus.isConnected(), { what: "the reconnect" });
+  await until(() => reader.get(idOf("d1")) !== undefined, { what: "it", timeoutMs: 1_000 });
+});
+
 test("T4: a bucket of twenty thousand deliveries is copied whole", async () => {
   await using market = await startMarketplace();
   const body = JSON.stringify(delivery("assigned"));
@@ -145,6 +163,45 @@ test("T4: a bucket of twenty thousand deliveries is copied whole", async () => {
   });
   const deliveries = await openDeliveries(await market.connect("tracking-fanout"));
   expect(deliveries.size).toBe(20_000);
+});
+
+test("T7: deliveries written while a snapshot is on its way are never taken for gone", async () => {
+  await using market = await startMarketplace();
+  await using relay = await startRelay(market.nats.port);
+  const bus = await market.connect("tracking-fanout", { servers: [relay.url] });
+  const reader = await openDeliveries(bus);
+  const gone: string[] = [];
+  reader.onChange((id, now) => {
+    if (!now) gone.push(id);
+  });
+  const keys = Array.from({ length: 500 }, (_, n) => `$KV.deliveries.d${n}`);
+  let rounds = 0;
+  const writeAll = async () => {
+    const body = JSON.stringify(
+      delivery("assigned", { destination: { lat: rounds++ % 90, lng: 0 } }),
+    );
+    for (const key of keys) market.operator.publish(key, body);
+    await market.operator.flush();
+  };
+  for (let reconnect = 1; reconnect <= 10; reconnect++) {
+    await writeAll();
+    relay.cut();
+    await until(() => !bus.isConnected(), { what: "the loss" });
+    relay.restore();
+    await until(
+      async () => {
+        await writeAll();
+        return bus.stats().reconnects === reconnect;
+      },
+      { what: "the reconnect" },
+    );
+    for (let n = 0; n < 5; n++) await writeAll();
+  }
+  await until(() => reader.get(idOf("d499"))?.destination.lat === (rounds - 1) % 90, {
+    what: "the newest",
+  });
+  expect(gone).toEqual([]);
+  expect(reader.size).toBe(500);
 });
 
 test("T7: a bucket that is created anew replaces the copy", async () => {
