@@ -5,8 +5,8 @@ import type { StreetMap } from "./street.ts";
 
 const RETRY_MS = 5_000;
 
-/** The streets of the city with what moves on them. `label` says in words what is seen. */
-export function CityMap({ scene, label }: { scene: MapScene; label: string }) {
+/** The streets of the city with what moves on them. What is to be known of it stands beside it as text. */
+export function CityMap({ scene }: { scene: MapScene }) {
   const map = useStreetMap();
   const container = useRef<HTMLDivElement>(null);
   const streetsCanvas = useRef<HTMLCanvasElement>(null);
@@ -39,8 +39,8 @@ export function CityMap({ scene, label }: { scene: MapScene; label: string }) {
         ref={container}
         // biome-ignore lint/a11y/noNoninteractiveTabindex: arrow keys move the map, plus and minus zoom.
         tabIndex={0}
-        role="img"
-        aria-label={label}
+        role="application"
+        aria-label="Map with the courier. Arrow keys move it, plus and minus zoom."
       >
         <canvas ref={streetsCanvas} />
         <canvas ref={sceneCanvas} />

@@ -54,7 +54,7 @@ export function DeliveryPanel(props: {
         </div>
         {delivery && <ConnectionChip state={tracking.connection} of="Courier" />}
       </header>
-      <CityMap scene={scene} label={`Map of the streets. ${courier}`} />
+      <CityMap scene={scene} />
       {delivery && (
         <div className="delivery-card">
           <Progress status={status} />
@@ -111,6 +111,7 @@ function describeCourier(
   if (state === "lost") return `Out of sight, last seen ${age}`;
   const parts = [state === "stale" ? `Last seen ${age}` : `Seen ${age}`];
   if (newest.accuracy !== null) parts.push(`± ${Math.round(newest.accuracy)} m`);
-  if (newest.speed !== null) parts.push(`${Math.round(newest.speed * 3.6)} km/h`);
+  if (state === "live" && newest.speed !== null)
+    parts.push(`${Math.round(newest.speed * 3.6)} km/h`);
   return parts.join(" · ");
 }
