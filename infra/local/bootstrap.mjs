@@ -51,7 +51,14 @@ export async function runFromSource(script) {
   const program = spawn(
     process.execPath,
     ["--conditions=source", "--import", "tsx", script, ...process.argv.slice(2)],
-    { cwd: CHECKOUT, stdio: "inherit" },
+    {
+      cwd: CHECKOUT,
+      stdio: "inherit",
+      env: {
+        ...process.env,
+        LOCALSTREET_STARTED_AT_MS: String(Date.now() - process.uptime() * 1_000),
+      },
+    },
   );
   const passOn = (signal) => program.kill(signal);
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, passOn);

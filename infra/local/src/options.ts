@@ -24,8 +24,9 @@ export const USAGE = `npm start -- [options]
   --reset                 drop the data of earlier runs first
   --help                  this text
 
-Variables of the services (AUTH_JWT_SECRET, AUTH_JWKS_FILE, LOG_LEVEL, DRAIN_MS, …) are taken from the environment, as is
-GATEWAY_CONNECTIONS_PER_ADDRESS. Addresses, ports and the stores' credentials are chosen here.
+Variables of the services (AUTH_JWT_SECRET, AUTH_JWKS_FILE, LOG_LEVEL, DRAIN_MS, …) are taken from the environment, as
+are GATEWAY_CONNECTIONS_PER_ADDRESS and LOCALSTREET_DIR, where the data is kept instead of .localstreet. Addresses, ports
+and the stores' credentials are chosen here.
 `;
 
 const MAX_REPLICAS = 32;

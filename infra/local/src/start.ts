@@ -10,7 +10,7 @@ import { createProgress } from "./progress.ts";
 import { runCommand } from "./run-command.ts";
 import { tryItLines } from "./try-it.ts";
 
-const DATA_DIR = join(CHECKOUT, ".localstreet");
+const DATA_DIR = process.env.LOCALSTREET_DIR || join(CHECKOUT, ".localstreet");
 /** Where the platform answers while it runs: read by `npm run loadtest`. */
 const ADDRESS_FILE = join(DATA_DIR, "address");
 const SETUP_LOG_DIR = join(DATA_DIR, "setup");
@@ -99,7 +99,8 @@ async function announce(platform: Platform, options: StartOptions): Promise<void
   const tryIt = await tryItLines(platform);
   writeFileSync(join(DATA_DIR, "try-it.sh"), tryIt, { mode: 0o600 });
   writeFileSync(ADDRESS_FILE, `${platform.url}\n`);
-  const seconds = Math.round(process.uptime());
+  const startedAtMs = Number(process.env.LOCALSTREET_STARTED_AT_MS ?? performance.timeOrigin);
+  const seconds = ((Date.now() - startedAtMs) / 1_000).toFixed(1);
   say(`\n${tryIt}`);
   if (options.simulator && !platform.signsTokens) {
     say(
