@@ -1,4 +1,5 @@
 import type { ServerResponse } from "node:http";
+import { Problem } from "@localstreet/contracts/problem";
 import { Outbox } from "./outbox.ts";
 
 /** One open stream of server-sent events. */
@@ -32,13 +33,15 @@ const END_GRACE_MS = 5_000;
  * connection is held until `release`: frames that are sent before wait behind history.
  *
  * A reader that leaves more than `outboxBytes` unread is cut off (S9); `onOverflow` tells of it.
+ *
+ * @throws {Problem} `invalid-request` for a request that was pipelined behind another.
  */
 export function openSseConnection(
   response: ServerResponse,
   options: { outboxBytes: number; firstBytes: string; onOverflow?: () => void },
 ): SseConnection {
   const { socket } = response;
-  if (!socket) throw new TypeError("the response has no connection");
+  if (!socket) throw new Problem("invalid-request", "A stream needs a connection of its own");
   // Frames are written in turns already; waiting for more would only add latency.
   socket.setNoDelay(true);
   socket.setTimeout(0);

@@ -71,12 +71,12 @@ export function registerStreamRoutes(
     if (kit.isDraining()) throw new Problem("draining");
     const header = request.headers["last-event-id"];
 
-    reply.hijack();
     const connection = openSseConnection(reply.raw, {
       outboxBytes: config.OUTBOX_BYTES,
       firstBytes: encodeSseEvent({ retryMs: streams.retryMs() }),
       onOverflow: () => cut.inc(),
     });
+    reply.hijack();
     const stopActivity = withActivity ? chatActivity.follow(vendorId, connection.send) : undefined;
     void connection.closed.then(() => stopActivity?.());
     try {
@@ -114,6 +114,8 @@ export function registerStreamRoutes(
       expiresAtMs: principal.expiresAtMs,
       positionId: () => following.positionId(),
     });
+    // A drain that began while the bus was asked does not know of this stream.
+    if (kit.isDraining()) return streams.goAway(connection);
     const status = await replayAndRelease({
       connection,
       log,

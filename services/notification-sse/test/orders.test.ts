@@ -1,7 +1,7 @@
 import { connectBus } from "@localstreet/bus/connection";
 import { publishVendorEvent } from "@localstreet/bus/publish-vendor-event";
 import { eventKeySchema, vendorIdSchema } from "@localstreet/contracts/ids";
-import { newOrderSchema } from "@localstreet/contracts/order";
+import { newOrderSchema, orderAcceptedSchema } from "@localstreet/contracts/order";
 import { tokenFor } from "@localstreet/testkit/tokens";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
@@ -32,7 +32,7 @@ describe("S1: posting an order", () => {
     const response = await postOrder(one, vendorId, order);
     expect(response.status).toBe(202);
     expect(response.headers.get("localstreet-replica")).toBe("notification-sse-1");
-    const { id, duplicate } = await response.json();
+    const { id, duplicate } = orderAcceptedSchema.parse(await response.json());
     expect(duplicate).toBe(false);
     for (const stream of streams) {
       const event = await stream.next(isOrder);

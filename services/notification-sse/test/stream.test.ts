@@ -322,6 +322,40 @@ test("S10 E5: a replica that drains sends goaway with a retry of its own, and ta
   await expect(fetch(replica.url)).rejects.toThrow();
 });
 
+test("S10: a stream that is being opened when the drain begins is told to go as well", async () => {
+  const replica = await notification.startReplica();
+  const vendorId = newVendor();
+  await notification.stores.nats.freeze();
+  const stream = await openEventStream(
+    `${replica.url}/api/vendor/${vendorId}/notifications/stream`,
+    { token: await tokenOf(vendorId) },
+  );
+  const drained = replica.drain(50);
+  await notification.stores.nats.thaw();
+  expect((await stream.next()).event).toBe("goaway");
+  await stream.ended;
+  await drained;
+});
+
+test("S4: a stream that is pipelined behind another is refused, and does not write into it", async () => {
+  const [one] = notification.replicas;
+  const vendorId = newVendor();
+  const { hostname, port } = new URL(one.url);
+  const client = connect(Number(port), hostname);
+  let text = "";
+  client.on("data", (data) => {
+    text += data;
+  });
+  const request = `GET /api/vendor/${vendorId}/notifications/stream HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${await tokenOf(vendorId)}\r\n\r\n`;
+  client.write(request + request);
+  await until(() => text.includes("event: resume"), { what: "the first stream" });
+  const id = await storeOrder(one, vendorId);
+  await until(() => text.includes(`id: ${id}\n`), { what: "the order" });
+  expect(text.match(/HTTP\/1\.1/g)).toHaveLength(1);
+  expect(text.match(/^event: resume/gm)).toHaveLength(1);
+  client.destroy();
+});
+
 describe("S12: the dashboard's stream", () => {
   test("S12: brings the same orders with the same ids, and a line for each chat message", async () => {
     const [one, two] = notification.replicas;
