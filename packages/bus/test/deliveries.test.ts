@@ -183,7 +183,7 @@ test("T7: deliveries written while a snapshot is on its way are never taken for 
     for (const key of keys) market.operator.publish(key, body);
     await market.operator.flush();
   };
-  for (let reconnect = 1; reconnect <= 10; reconnect++) {
+  for (let reconnect = 1; reconnect <= 4; reconnect++) {
     await writeAll();
     relay.cut();
     await until(() => !bus.isConnected(), { what: "the loss" });
