@@ -38,7 +38,7 @@ test("S3 S11 G5: NATS dies twice under orders for 30 vendors, then silence: ever
         await answer.body?.cancel();
         if (answer.status === 202) break;
         refusals += 1;
-        expect([502, 503, 504]).toContain(answer.status);
+        expect(answer.status).toBe(503);
         expect(Number(answer.headers.get("retry-after"))).toBeGreaterThan(0);
         if (isOver) return;
       }
