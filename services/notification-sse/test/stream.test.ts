@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { connect } from "node:net";
 import { chatMessageSchema } from "@localstreet/contracts/chat";
 import { vendorIdSchema } from "@localstreet/contracts/ids";
@@ -301,8 +302,24 @@ test("S9: a client that does not read is cut off, and resumes by its id; others 
   }
   await until(async () => (await metric("localstreet_streams_open")) === 1, { what: "one cut" });
   await until(() => ordersOf(healthy).length === sent, { what: "all orders", timeoutMs: 10_000 });
-  stuck.destroy();
+  const expected = healthy.events.filter(isOrder).map(({ id }) => id);
   healthy.close();
+
+  const received: Buffer[] = [];
+  stuck.on("data", (data) => received.push(data));
+  stuck.resume();
+  await once(stuck, "close");
+  // What came after the last empty line is half an event: no client counts it.
+  const whole = String(Buffer.concat(received)).split("\n\n").slice(0, -1).join("\n\n");
+  const got = [...whole.matchAll(/^id: (.+)\nevent: new-order$/gm)].map((match) => match[1]);
+  const again = await openVendorStream(replica, vendorId, { lastEventId: got.at(-1) as string });
+  expect(again.resume.status).toBe("complete");
+  await until(() => got.length + ordersOf(again).length >= sent, {
+    what: "the rest",
+    timeoutMs: 10_000,
+  });
+  expect([...got, ...again.events.filter(isOrder).map(({ id }) => id)]).toEqual(expected);
+  again.close();
 });
 
 test("S10 E5: a replica that drains sends goaway with a retry of its own, and takes no more", async () => {
