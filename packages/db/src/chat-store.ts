@@ -76,13 +76,21 @@ const MOVED = {
     FROM conversations WHERE last_at > now() - $1::float8 * interval '1 millisecond'`,
 };
 
+// Where a conversation begins within a time is looked for from its end: it may have fifty thousand messages before.
 const WANTED = {
   name: "chat-wanted",
   text: `SELECT m.* FROM unnest($1::text[], $2::int[], $3::float8[]) AS wanted (conversation_id, after_seq, within_ms)
     CROSS JOIN LATERAL (
+      SELECT greatest(wanted.after_seq, (
+        SELECT old.seq FROM messages old
+        WHERE old.conversation_id = wanted.conversation_id
+          AND old.created_at <= now() - wanted.within_ms * interval '1 millisecond'
+        ORDER BY old.seq DESC LIMIT 1
+      )) AS after_seq
+    ) begins
+    CROSS JOIN LATERAL (
       SELECT ${MESSAGE_COLUMNS} FROM messages m
-      WHERE m.conversation_id = wanted.conversation_id AND m.seq > wanted.after_seq
-        AND (wanted.within_ms IS NULL OR m.created_at > now() - wanted.within_ms * interval '1 millisecond')
+      WHERE m.conversation_id = wanted.conversation_id AND m.seq > begins.after_seq
       ORDER BY m.seq LIMIT $4
     ) m`,
 };

@@ -190,7 +190,10 @@ export class OpenSocket<F extends ClientFrame, Data> implements SocketSession<Da
         this.end(CLOSE.tooMany, "too many frames");
         return;
       }
-      this.#answer(new Problem("rate-limited", undefined, { retryAfterMs: verdict.retryAfterMs }));
+      const problem = new Problem("rate-limited", undefined, {
+        retryAfterMs: verdict.retryAfterMs,
+      });
+      this.#answer(problem, refIn(String(data)));
       return;
     }
     this.#waiting.push(String(data));
@@ -274,6 +277,14 @@ function parseJson(text: string): unknown {
     return JSON.parse(text);
   } catch {
     throw new Problem("invalid-request", "The frame is not JSON");
+  }
+}
+
+function refIn(text: string): number | undefined {
+  try {
+    return refOf(JSON.parse(text));
+  } catch {
+    return undefined;
   }
 }
 

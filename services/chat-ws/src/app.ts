@@ -1,0 +1,89 @@
+import { connectBus } from "@localstreet/bus/connection";
+import { liveChatSubject } from "@localstreet/contracts/subjects";
+import { openChatStore } from "@localstreet/db/chat-store";
+import { openPool } from "@localstreet/db/pool";
+import { createRateLimiter } from "@localstreet/service-kit/rate-limit";
+import type { App, ServiceKit } from "@localstreet/service-kit/service";
+import { startCatchUp } from "./catch-up.ts";
+import { openChatFeed } from "./chat-feed.ts";
+import { registerChatMetrics } from "./chat-metrics.ts";
+import type { ChatSignal } from "./chat-signal.ts";
+import type { ChatConfig } from "./config.ts";
+import { createGroupCommit } from "./group-commit.ts";
+import { registerHistoryRoutes } from "./history-routes.ts";
+import { createMembership } from "./membership.ts";
+import { createSendMessage } from "./send-message.ts";
+import { registerChatSocket } from "./socket-route.ts";
+
+export async function buildApp(kit: ServiceKit<ChatConfig>): Promise<App> {
+  const { config, logger } = kit;
+  const pool = openPool({
+    url: config.DATABASE_URL,
+    name: kit.replica,
+    max: config.POSTGRES_CONNECTIONS,
+    connectTimeoutMs: config.POSTGRES_CONNECT_MS,
+    statementTimeoutMs: config.POSTGRES_STATEMENT_MS,
+    onIdleError: (error) => logger.warn({ err: error }, "a connection to Postgres broke"),
+  });
+  const store = openChatStore(pool);
+  const bus = await connectBus({
+    servers: config.NATS_URL,
+    user: config.NATS_USER,
+    password: config.NATS_PASSWORD,
+    name: kit.replica,
+    logger,
+  });
+  const feed = openChatFeed({
+    bus,
+    store,
+    reorderMs: config.REORDER_MS,
+    overlapMs: config.CATCH_UP_OVERLAP_MS,
+    logger,
+  });
+  const catchUp = await startCatchUp({
+    everyMs: config.CATCH_UP_MS,
+    catchUp: feed.catchUp,
+    logger,
+  });
+  bus.onReconnect(catchUp.now);
+  const membership = createMembership(store);
+  const metrics = registerChatMetrics(kit, { bus, feed });
+  const groupCommit = createGroupCommit({
+    store,
+    batchSize: config.COMMIT_BATCH,
+    queueSize: config.COMMIT_QUEUE,
+    timeoutMs: config.COMMIT_MS,
+    onBatch: metrics.onBatch,
+    onStored(message, { sides: { buyerId, vendorId }, sessionId }) {
+      const signal: ChatSignal = { origin: sessionId, buyerId, vendorId, message };
+      const payload = JSON.stringify(signal);
+      // Dropped while the bus is away: the catch-up of every replica finds the message in the table.
+      bus.publishSignal(liveChatSubject({ kind: "buyer", buyerId }), payload);
+      bus.publishSignal(liveChatSubject({ kind: "vendor", vendorId }), payload);
+    },
+  });
+  const sendMessage = createSendMessage({
+    limiter: createRateLimiter({
+      perSecond: config.MESSAGES_PER_SECOND,
+      burst: config.MESSAGES_BURST,
+    }),
+    membership,
+    groupCommit,
+  });
+  registerHistoryRoutes(kit, { store, membership, sendMessage });
+  const socketRoute = await registerChatSocket(kit, { feed, sendMessage });
+
+  return {
+    async drain(windowMs) {
+      await socketRoute.drain(windowMs);
+      await groupCommit.idle();
+    },
+    async close() {
+      socketRoute.close();
+      catchUp.stop();
+      feed.close();
+      await bus.close();
+      await pool.end();
+    },
+  };
+}

@@ -1,0 +1,43 @@
+import { type ChatClientFrame, chatClientFrameSchema } from "@localstreet/contracts/chat";
+import type { Party } from "@localstreet/contracts/subjects";
+import type { Principal } from "@localstreet/service-kit/auth";
+import type { ServiceKit } from "@localstreet/service-kit/service";
+import { registerSocketRoute, type SocketRoute } from "@localstreet/service-kit/ws-session";
+import type { ChatFeed, ChatListener } from "./chat-feed.ts";
+import type { ChatConfig } from "./config.ts";
+import type { SendMessage } from "./send-message.ts";
+
+interface SessionData {
+  readonly parties: readonly Party[];
+  readonly listener: ChatListener;
+}
+
+/** `GET /api/chat/ws` (PROTOCOL.md C1 to C3). */
+export async function registerChatSocket(
+  kit: ServiceKit<ChatConfig>,
+  { feed, sendMessage }: { feed: ChatFeed; sendMessage: SendMessage },
+): Promise<SocketRoute> {
+  return await registerSocketRoute<ChatClientFrame, SessionData>(kit, {
+    path: "/api/chat/ws",
+    roles: ["buyer", "vendor"],
+    frameSchema: chatClientFrameSchema,
+    onOpen(session) {
+      const parties = partiesOf(session.principal);
+      for (const party of parties) feed.join(session, party);
+      return { parties, listener: session };
+    },
+    async onFrame(session, { ref, type: _, ...request }) {
+      const ack = await sendMessage(session.principal, request, session.sessionId);
+      session.send({ type: "ack", ...(ref === undefined ? {} : { ref }), ...ack });
+    },
+    onClose({ data }) {
+      for (const party of data.parties) feed.leave(data.listener, party);
+    },
+  });
+}
+
+/** Whose messages a principal gets: a buyer's own, or those of every vendor that the member of staff acts for. */
+function partiesOf(principal: Principal): Party[] {
+  if (principal.role === "buyer") return [{ kind: "buyer", buyerId: principal.personId }];
+  return [...principal.vendors].map((vendorId) => ({ kind: "vendor", vendorId }));
+}
