@@ -1,0 +1,135 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { until } from "@localstreet/testkit/wait";
+import { type BrowserContext, chromium, type Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { BROWSER, findProgram } from "../src/ensure-programs.ts";
+import type { Platform } from "../src/platform.ts";
+import { createMarketplace, startTestPlatform } from "./marketplace.ts";
+
+const executablePath = findProgram(BROWSER);
+const needsBrowser = { skip: executablePath === null, timeout: 120_000 };
+
+let platform: Platform;
+let stop: () => Promise<void>;
+let profile: string;
+let browser: BrowserContext;
+
+beforeAll(async () => {
+  if (executablePath === null) return;
+  ({ platform, stop } = await startTestPlatform({ simulator: true }));
+  profile = await mkdtemp(join(tmpdir(), "localstreet-chromium-"));
+  browser = await chromium.launchPersistentContext(profile, {
+    executablePath,
+    headless: true,
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  });
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await stop?.();
+  if (profile) await rm(profile, { recursive: true, force: true });
+});
+
+/** A page, with everything that went wrong on it. */
+async function openPage(): Promise<{ page: Page; faults: string[] }> {
+  const page = await browser.newPage();
+  const faults: string[] = [];
+  page.on("pageerror", (error) => faults.push(String(error)));
+  page.on("console", (message) => {
+    if (message.type() === "error") faults.push(message.text());
+  });
+  return { page, faults };
+}
+
+test(
+  "within a minute the page shows orders, a chat and a courier that moves",
+  needsBrowser,
+  async () => {
+    const { page, faults } = await openPage();
+    const positions = new Set<string>();
+    page.on("websocket", (socket) => {
+      socket.on("framereceived", ({ payload }) => {
+        const frame = JSON.parse(String(payload));
+        if (frame.type === "location-update") positions.add(`${frame.lat},${frame.lng}`);
+      });
+    });
+    await page.goto(platform.url);
+    const appears = { state: "visible", timeout: 60_000 } as const;
+    await Promise.all([
+      page.locator(".orders li.order").first().waitFor(appears),
+      page.locator(".chat li.message").first().waitFor(appears),
+      page.locator(".delivery canvas").first().waitFor(appears),
+      until(() => positions.size >= 2, { what: "a courier that moves", timeoutMs: 60_000 }),
+    ]);
+    expect(faults).toEqual([]);
+    await page.close();
+  },
+);
+
+test(
+  "S5 A3 A5: a browser's own EventSource, with its cookie, survives the death of its replica",
+  needsBrowser,
+  async () => {
+    const market = createMarketplace(platform);
+    const { page } = await openPage();
+    await page.goto(platform.url);
+    const token = await market.vendorToken("eventsource-shop");
+    await page.evaluate(async (bearer) => {
+      const answer = await fetch("/api/auth/session", {
+        method: "POST",
+        headers: { authorization: `Bearer ${bearer}` },
+      });
+      if (answer.status !== 204) throw new Error(`no session: ${answer.status}`);
+      const received: string[] = [];
+      Object.assign(globalThis, { received });
+      const source = new EventSource("/api/vendor/eventsource-shop/notifications/stream");
+      source.addEventListener("resume", () => received.push("resume"));
+      source.addEventListener("new-order", (event) =>
+        received.push(JSON.parse((event as Event & { data: string }).data).orderId),
+      );
+    }, token);
+    const received = () =>
+      page.evaluate(() => (globalThis as unknown as { received: string[] }).received);
+    const untilReceived = (item: string, times = 1) =>
+      until(async () => (await received()).filter((it) => it === item).length === times, {
+        what: `${item}, ${times} times`,
+        timeoutMs: 20_000,
+      });
+
+    await untilReceived("resume");
+    expect((await market.postOrder("eventsource-shop", "first")).status).toBe(202);
+    await untilReceived("first");
+    // One after the other, as one of them has the stream.
+    for (const name of ["notification-sse-1", "notification-sse-2"]) {
+      await platform.replica(name).kill("SIGKILL");
+      await until(
+        async () => {
+          const { adminUrl } = platform.replica(name);
+          return (await fetch(`${adminUrl}/readyz`).catch(() => null))?.ok === true;
+        },
+        { what: `${name} is back`, timeoutMs: 20_000 },
+      );
+    }
+    await until(async () => (await received()).filter((item) => item === "resume").length >= 2, {
+      what: "the stream is resumed",
+      timeoutMs: 20_000,
+    });
+    await until(async () => (await market.postOrder("eventsource-shop", "second")).status === 202, {
+      what: "an order is accepted",
+    });
+    await untilReceived("second");
+    expect((await received()).filter((item) => item !== "resume")).toEqual(["first", "second"]);
+    await page.close();
+  },
+);
