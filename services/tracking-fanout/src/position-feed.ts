@@ -3,11 +3,12 @@ import type { PersonId } from "@localstreet/contracts/ids";
 import { liveTrackingSubject } from "@localstreet/contracts/subjects";
 import { type Position, positionSchema } from "@localstreet/contracts/tracking";
 import type { Logger } from "@localstreet/service-kit/logger";
+import { RedisUnavailableError } from "@localstreet/service-kit/redis";
 import type { Positions } from "./positions.ts";
 
-/** Where the positions of watched drivers come from, each newer than the one before. */
+/** Where the positions of watched drivers come from. */
 export interface PositionFeed {
-  /** Calls `onPosition` with each newer position of the driver from now on. */
+  /** Calls `onPosition` with each position of the driver from now on, at times with an old one or the same again. */
   follow(driverId: PersonId, onPosition: (position: Position) => void): Following;
   /** Sets the watch flags again and offers what Redis holds: at once, because a store is back. */
   refresh(): Promise<void>;
@@ -29,8 +30,6 @@ interface WatchedDriver {
   /** Resolves when the bus sends us what is published from then on. */
   readonly subscribed: Promise<void>;
   readonly unsubscribe: () => void;
-  /** `recordedAt` of the newest position that the listeners got; "" before the first. */
-  newestAt: string;
 }
 
 /**
@@ -57,7 +56,6 @@ export function openPositionFeed(options: {
       listeners: new Set(),
       subscribed: flushed(),
       unsubscribe: () => subscription.unsubscribe(),
-      newestAt: "",
     };
     drivers.set(driverId, driver);
     return driver;
@@ -68,7 +66,7 @@ export function openPositionFeed(options: {
     try {
       await bus.flush();
     } catch (error) {
-      logger.warn({ err: error }, "a driver is watched without the bus");
+      logger.debug({ err: error }, "a driver is watched without the bus");
     }
   }
 
@@ -82,10 +80,7 @@ export function openPositionFeed(options: {
   }
 
   function offer(driverId: PersonId, position: Position): void {
-    const driver = drivers.get(driverId);
-    if (!driver || position.recordedAt <= driver.newestAt) return;
-    driver.newestAt = position.recordedAt;
-    for (const listener of driver.listeners) listener(position);
+    for (const listener of drivers.get(driverId)?.listeners ?? []) listener(position);
   }
 
   async function watch(driverIds: readonly PersonId[]): Promise<ReadonlyMap<PersonId, Position>> {
@@ -94,7 +89,8 @@ export function openPositionFeed(options: {
       for (const [driverId, position] of found) offer(driverId, position);
       return found;
     } catch (error) {
-      logger.warn({ err: error }, "positions are not known");
+      // The connection to Redis tells that it is away; anything else is a fault of ours.
+      if (!(error instanceof RedisUnavailableError)) logger.error({ err: error }, "watch failed");
       return new Map();
     }
   }

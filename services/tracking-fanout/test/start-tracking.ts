@@ -164,5 +164,13 @@ export async function watch(
   return await client.next((frame) => frame.ref === 1);
 }
 
+/** A delivery whose buyer watches it, through another replica than the one that stored it. */
+export async function startWatch(tracking: Tracking) {
+  const { deliveryId, delivery } = await storeDelivery(tracking.fanout[0]);
+  const buyer = await openAsBuyer(tracking.fanout[1], delivery.buyerId);
+  await watch(buyer, deliveryId);
+  return { deliveryId, delivery, driverId: delivery.driverId, buyer };
+}
+
 export const isUpdate = (frame: { type: string }) => frame.type === "location-update";
 export const timeAgo = (ms: number) => new Date(Date.now() - ms).toISOString();

@@ -46,7 +46,7 @@ local nowMs = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local knownSince = tonumber(stored[2]) or nowMs
 redis.call("HSET", KEYS[1], "position", ARGV[2], "knownSince", string.format("%.0f", knownSince))
 redis.call("PEXPIRE", KEYS[1], ARGV[3])
-if not stored[1] or nowMs - knownSince < tonumber(ARGV[4]) then return 1 end
+if nowMs - knownSince < tonumber(ARGV[4]) then return 1 end
 return redis.call("EXISTS", KEYS[2])
 `;
 
