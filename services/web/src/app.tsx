@@ -100,6 +100,7 @@ export function App() {
     setSelection((current) => ({
       ...current,
       vendorId: entries.vendor?.vendorId ?? current.vendorId,
+      vendorSettled: entries.vendor !== null || current.vendorSettled,
       buyerId: entries.buyer?.buyerId ?? current.buyerId,
       deliveryId: entries.deliveryId ?? current.deliveryId,
       deliveryOverSince: null,
@@ -133,6 +134,7 @@ export function App() {
           setSelection((current) => ({
             ...(follow ? NOTHING_SELECTED : current),
             vendorId: picked,
+            vendorSettled: true,
           }))
         }
         onBuyer={(picked) => {

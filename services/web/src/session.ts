@@ -15,16 +15,18 @@ export function useSession<State, S extends Session<State>>(
   open: (() => S) | null,
   idle: State,
 ): { state: State; session: S | null } {
-  const [session, setSession] = useState<S | null>(null);
+  const [opened, setOpened] = useState<{ by: () => S; session: S } | null>(null);
   useEffect(() => {
     if (!open) return;
-    const opened = open();
-    setSession(opened);
+    const session = open();
+    setOpened({ by: open, session });
     return () => {
-      setSession(null);
-      opened.close();
+      setOpened(null);
+      session.close();
     };
   }, [open]);
+  // Until the effect has run, what is there belongs to somebody else.
+  const session = opened && opened.by === open ? opened.session : null;
   const subscribe = useCallback(
     (listener: () => void) => session?.store.subscribe(listener) ?? (() => {}),
     [session],

@@ -41,7 +41,21 @@ function directory(...deliveries: Delivery[]): Directory {
 
 const calm = { follow: true, chattingBuyerId: null, drafting: false, now: 100_000 };
 
-test("without a choice: the first vendor, a delivery of its own that moves, and its buyer", () => {
+test("the first vendor stands in until one is busy, and the busiest one stays", () => {
+  const quiet = advanceSelection(NOTHING_SELECTED, { ...calm, directory: directory() });
+  expect(quiet).toMatchObject({ vendorId: "vendor-1", vendorSettled: false, deliveryId: null });
+  const busy = directory(
+    delivery("d1", "vendor-1", "picked_up"),
+    delivery("d2", "vendor-2", "assigned"),
+    delivery("d3", "vendor-2", "delivered"),
+  );
+  const settled = advanceSelection(quiet, { ...calm, directory: busy });
+  expect(settled).toMatchObject({ vendorId: "vendor-2", vendorSettled: true, deliveryId: "d2" });
+  const later = directory(delivery("d1", "vendor-1", "picked_up"));
+  expect(advanceSelection(settled, { ...calm, directory: later }).vendorId).toBe("vendor-2");
+});
+
+test("without a choice: the busiest vendor, a delivery of its own that moves, and its buyer", () => {
   const town = directory(
     delivery("d1", "vendor-1", "assigned"),
     delivery("d2", "vendor-1", "picked_up"),
@@ -86,6 +100,7 @@ test("the buyer follows the newest conversation, though not at once and not whil
   const start: Selection = {
     ...NOTHING_SELECTED,
     vendorId: id("vendor-1"),
+    vendorSettled: true,
     buyerId: id("buyer-1"),
     buyerSince: 100_000,
   };

@@ -5,6 +5,8 @@ import type { Delivery, Directory } from "./directory.ts";
 /** What the page shows. */
 export interface Selection {
   readonly vendorId: VendorId | null;
+  /** The vendor was chosen for a reason, and stays. */
+  readonly vendorSettled: boolean;
   readonly buyerId: PersonId | null;
   /** When the buyer was chosen, as `Date.now()` counts. */
   readonly buyerSince: number;
@@ -15,6 +17,7 @@ export interface Selection {
 
 export const NOTHING_SELECTED: Selection = {
   vendorId: null,
+  vendorSettled: false,
   buyerId: null,
   buyerSince: 0,
   deliveryId: null,
@@ -37,7 +40,7 @@ const PREFERENCE: Record<DeliveryStatus, number> = {
 
 /**
  * The selection after the directory or the chats have changed; the same object when nothing has to change. Whatever is
- * picked stays while it exists. With `follow`, a delivery that ended gives way to the next one, and the buyer is the one
+ * picked stays while it exists. At first that is the busiest vendor. With `follow`, a delivery that ended gives way to the next one, and the buyer is the one
  * that the vendor's newest message belongs to (`chattingBuyerId`), unless somebody is writing (`drafting`). While nobody
  * knows yet who that is (`undefined`), no buyer is chosen.
  */
@@ -52,19 +55,35 @@ export function advanceSelection(
   },
 ): Selection {
   const { directory, now } = situation;
-  const vendorId =
-    directory.vendors.find((vendor) => vendor.vendorId === selection.vendorId)?.vendorId ??
-    directory.vendors[0]?.vendorId ??
-    null;
+  const vendor = advanceVendor(selection, directory);
+  const { vendorId } = vendor;
   const buyer = advanceBuyer({ ...selection, vendorId }, situation);
   const delivery = advanceDelivery({ ...selection, vendorId }, directory, situation.follow, now);
-  const next = { vendorId, ...buyer, ...delivery };
+  const next = { ...vendor, ...buyer, ...delivery };
   const same =
     next.vendorId === selection.vendorId &&
+    next.vendorSettled === selection.vendorSettled &&
     next.buyerId === selection.buyerId &&
     next.deliveryId === selection.deliveryId &&
     next.deliveryOverSince === selection.deliveryOverSince;
   return same ? selection : next;
+}
+
+function advanceVendor(
+  { vendorId, vendorSettled }: Selection,
+  { vendors, deliveries }: Directory,
+): Pick<Selection, "vendorId" | "vendorSettled"> {
+  if (vendorSettled && vendors.some((vendor) => vendor.vendorId === vendorId)) {
+    return { vendorId, vendorSettled };
+  }
+  const count = new Map<VendorId, number>();
+  for (const { listed } of deliveries) {
+    if (listed) count.set(listed.vendorId, (count.get(listed.vendorId) ?? 0) + 1);
+  }
+  const work = (id: VendorId) => count.get(id) ?? 0;
+  const busiest = vendors.toSorted((a, b) => work(b.vendorId) - work(a.vendorId)).at(0);
+  // Until there is a delivery anywhere nobody is busy: the first one stands in.
+  return { vendorId: busiest?.vendorId ?? null, vendorSettled: count.size > 0 };
 }
 
 function advanceBuyer(

@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from "react";
 import { loadStreetMap } from "./load-street-map.ts";
-import { type MapScene, type MapView, openMapView } from "./map-view.ts";
+import type { MapScene } from "./map-scene.ts";
+import { type MapView, openMapView } from "./map-view.ts";
 import type { StreetMap } from "./street.ts";
 
 const RETRY_MS = 5_000;

@@ -1,4 +1,3 @@
-import type { DriverState } from "@localstreet/contracts/tracking";
 import {
   blend,
   type Camera,
@@ -14,23 +13,12 @@ import { drawScene } from "./draw-scene.ts";
 import { drawStreets } from "./draw-streets.ts";
 import { type MapColors, readMapColors } from "./map-colors.ts";
 import { followGestures } from "./map-gestures.ts";
+import { EMPTY_SCENE, type MapScene, placesAhead } from "./map-scene.ts";
 import { isMoving, type Motion, moveTo, positionAt, standAt } from "./motion.ts";
-import { createProjection, type Place, type PlanePoint } from "./projection.ts";
+import { createProjection, type Place } from "./projection.ts";
+import { drawingContext, resizeCanvas } from "./sharp-canvas.ts";
 import type { StreetMap } from "./street.ts";
 import { indexStreets } from "./street-index.ts";
-
-/** What the map shows, in degrees. `key` names the delivery: another one is another view. */
-export interface MapScene {
-  readonly key: string | null;
-  /** Newest last. `id` tells fixes apart. */
-  readonly fixes: readonly (Place & {
-    readonly id: string;
-    readonly accuracyMeters: number | null;
-  })[];
-  readonly state: DriverState;
-  readonly shop: { readonly place: Place; readonly name: string } | null;
-  readonly destination: Place | null;
-}
 
 export interface MapView {
   show(scene: MapScene): void;
@@ -46,6 +34,8 @@ const FIT_PADDING: Padding = { top: 56, right: 76, bottom: 36, left: 60 };
 /** The courier is followed when it comes nearer to the edge than this. */
 const FOLLOW_PADDING: Padding = { top: 40, right: 60, bottom: 28, left: 40 };
 const FLIGHT_MS = 900;
+/** When what is to be seen takes less than this part of the view, the map comes closer. */
+const TOO_FAR_OUT = 0.55;
 
 /**
  * A map on two canvases: streets below, which are drawn only when the view changes, and what moves above. The view
@@ -71,13 +61,16 @@ export function openMapView(options: {
   let camera: Camera = { x: 0, y: 0, metersPerPixel: 9 };
   let flight: { from: Camera; to: Camera; startedAt: number } | null = null;
   let following = true;
-  let scene: MapScene = { key: null, fixes: [], state: "lost", shop: null, destination: null };
+  // The viewer chose the scale: the view moves with the courier, but zooms no more by itself.
+  let ownScale = false;
+  let scene: MapScene = EMPTY_SCENE;
   let motion: Motion | null = null;
   let lastFix: { id: string; at: number } | null = null;
   let streetsDirty = true;
   let frame = 0;
 
   function requestFrame(): void {
+    if (stopping.signal.aborted) return;
     frame ||= requestAnimationFrame(paint);
   }
 
@@ -95,15 +88,16 @@ export function openMapView(options: {
       courier &&
       !isInView(camera, size, uncovered(FOLLOW_PADDING), courier)
     ) {
-      fly({ ...camera, ...courier }, now);
+      if (ownScale) fly({ ...camera, ...courier }, now);
+      else fitScene(true);
     }
     if (streetsDirty) {
       streetsDirty = false;
-      const context = begin(streetsCanvas);
+      const context = drawingContext(streetsCanvas);
       drawStreets(context, index, camera, size, colors);
       drawLabels(context, index, camera, size, colors);
     }
-    const context = begin(sceneCanvas);
+    const context = drawingContext(sceneCanvas);
     context.clearRect(0, 0, size.width, size.height);
     const toPlane = (place: Place) => projection.toPlane(place);
     drawScene(
@@ -123,15 +117,6 @@ export function openMapView(options: {
     if (flight || (motion && isMoving(motion, now))) requestFrame();
   }
 
-  /** A context whose unit is the CSS pixel. */
-  function begin(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
-    const context = canvas.getContext("2d");
-    if (!context) throw new Error("this browser has no 2d canvas");
-    const ratio = window.devicePixelRatio;
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    return context;
-  }
-
   function uncovered(padding: Padding): Padding {
     return { ...padding, bottom: padding.bottom + coveredBelow };
   }
@@ -146,15 +131,25 @@ export function openMapView(options: {
     requestFrame();
   }
 
+  /** The courier, where it is drawn and where it is going, and what lies ahead of it. */
+  function findFit(): Camera | null {
+    const points = placesAhead(scene).map((place) => projection.toPlane(place));
+    if (motion) points.push(positionAt(motion, performance.now()));
+    return fit(points, size, uncovered(FIT_PADDING), CLOSEST_FIT);
+  }
+
   function fitScene(animate: boolean): void {
-    const places = [scene.fixes.at(-1), scene.destination, scene.shop?.place];
-    const points = places.flatMap((place): PlanePoint[] =>
-      place ? [projection.toPlane(place)] : [],
-    );
-    const to = fit(points, size, uncovered(FIT_PADDING), CLOSEST_FIT);
+    const to = findFit();
     if (!to) return;
+    ownScale = false;
     if (animate) fly(to, performance.now());
     else moveCamera(to);
+  }
+
+  function isTooFarOut(): boolean {
+    if (ownScale || flight) return false;
+    const to = findFit();
+    return to !== null && to.metersPerPixel < camera.metersPerPixel * TOO_FAR_OUT;
   }
 
   function setFollowing(next: boolean): void {
@@ -174,10 +169,7 @@ export function openMapView(options: {
     const first = size.width === 0;
     size = { width: container.clientWidth, height: container.clientHeight };
     coveredBelow = parseFloat(getComputedStyle(container).getPropertyValue("--map-covered-below"));
-    for (const canvas of [streetsCanvas, sceneCanvas]) {
-      canvas.width = Math.round(size.width * devicePixelRatio);
-      canvas.height = Math.round(size.height * devicePixelRatio);
-    }
+    for (const canvas of [streetsCanvas, sceneCanvas]) resizeCanvas(canvas, size);
     streetsDirty = true;
     if (first) fitScene(false);
     requestFrame();
@@ -195,7 +187,10 @@ export function openMapView(options: {
       setFollowing(false);
       moveCamera(panBy(camera, dx, dy));
     },
-    onZoom: (factor, at) => moveCamera(zoomBy(camera, size, factor, at)),
+    onZoom(factor, at) {
+      ownScale = true;
+      moveCamera(zoomBy(camera, size, factor, at));
+    },
   });
 
   return {
@@ -217,10 +212,13 @@ export function openMapView(options: {
         motion = calm.matches ? standAt(to, now) : moveTo(motion, to, now, sinceMs);
         lastFix = { id: fix.id, at: now };
       }
-      if (following && (another || firstFix || destinationCame)) fitScene(size.width > 0);
+      if (following && (another || firstFix || destinationCame || isTooFarOut())) {
+        fitScene(size.width > 0);
+      }
       requestFrame();
     },
     zoom(factor) {
+      ownScale = true;
       const to = zoomBy(camera, size, factor, { x: size.width / 2, y: size.height / 2 });
       fly(to, performance.now());
     },

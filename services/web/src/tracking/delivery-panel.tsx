@@ -4,7 +4,7 @@ import { formatAge } from "../age.ts";
 import { ConnectionChip, explainRefusal } from "../connection-chip.tsx";
 import type { Delivery, Vendor } from "../directory/directory.ts";
 import { CityMap } from "../map/city-map.tsx";
-import type { MapScene } from "../map/map-view.ts";
+import type { MapScene } from "../map/map-scene.ts";
 import { useNow } from "../use-now.ts";
 import { courierStateAt } from "./courier-state.ts";
 import type { TrackingState } from "./tracking-session.ts";
@@ -40,9 +40,10 @@ export function DeliveryPanel(props: {
       })),
       state,
       shop: vendor?.place ? { place: vendor.place, name: vendor.name } : null,
+      shopAhead: status === "assigned",
       destination: delivery?.listed?.destination ?? null,
     }),
-    [delivery, vendor, tracking.positions, state],
+    [delivery, vendor, tracking.positions, state, status],
   );
   const courier = describeCourier(tracking, state, fixAgeMs);
   return (
