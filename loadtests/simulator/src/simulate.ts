@@ -40,6 +40,8 @@ export interface Simulation {
 const CALL_OFF_MS = 1_500;
 /** Orders wait so long for the shops to open, so that none is unheard. */
 const OPENING_MS = 5_000;
+/** One shop is the talk of the town: who looks at it soon has something to see. */
+const BUSIEST_SHARE = 0.4;
 
 /** Lets a town live: orders, talks and deliveries, all through the public API of the platform. */
 export function startSimulation(options: SimulationOptions): Simulation {
@@ -81,12 +83,15 @@ export function startSimulation(options: SimulationOptions): Simulation {
 
   async function takeOrders(): Promise<void> {
     const chance = random.fork("orders");
+    const [busiest] = town.vendors;
+    const regulars = town.buyers.filter(({ shops }) => shops.includes(busiest));
     await Promise.race([Promise.all(shops.map((shop) => shop.opened)), clock.waitMs(OPENING_MS)]);
     for (let number = 1; !clock.stopped.aborted; number++) {
-      const buyer = chance.pick(town.buyers);
-      const vendor = chance.pick(buyer.shops);
+      const isForBusiest = regulars.length > 0 && chance.chance(BUSIEST_SHARE);
+      const buyer = chance.pick(isForBusiest ? regulars : town.buyers);
+      const vendor = isForBusiest ? busiest : chance.pick(buyer.shops);
       const body = createOrder(chance, `o-${runId}-${number}`, buyer, vendor);
-      const talks = number === 1 || chance.chance(0.5);
+      const talks = number === 1 || chance.chance(isForBusiest ? 0.8 : 0.5);
       const pauseSeconds = chance.between(3, 5);
       const path = `/api/vendor/${vendor.vendorId}/orders`;
       const answer = await api.send({ method: "POST", path, as: BACKEND, body });
