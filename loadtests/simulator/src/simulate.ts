@@ -84,11 +84,10 @@ export function startSimulation(options: SimulationOptions): Simulation {
   async function takeOrders(): Promise<void> {
     const chance = random.fork("orders");
     const [busiest] = town.vendors;
-    const regulars = town.buyers.filter(({ shops }) => shops.includes(busiest));
     await Promise.race([Promise.all(shops.map((shop) => shop.opened)), clock.waitMs(OPENING_MS)]);
     for (let number = 1; !clock.stopped.aborted; number++) {
-      const isForBusiest = regulars.length > 0 && chance.chance(BUSIEST_SHARE);
-      const buyer = chance.pick(isForBusiest ? regulars : town.buyers);
+      const isForBusiest = chance.chance(BUSIEST_SHARE);
+      const buyer = chance.pick(town.buyers);
       const vendor = isForBusiest ? busiest : chance.pick(buyer.shops);
       const body = createOrder(chance, `o-${runId}-${number}`, buyer, vendor);
       const talks = number === 1 || chance.chance(isForBusiest ? 0.8 : 0.5);
