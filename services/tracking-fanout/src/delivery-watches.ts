@@ -36,8 +36,6 @@ export interface Watch {
   newest: Position | null;
   /** `recordedAt` of the newest position that the client has; "" for none. */
   shownAt: string;
-  /** Where its positions wait for a slow reader: a place after the last `watching`, never before it. */
-  slotName: string;
 }
 
 /** A delivery with watchers here. */
@@ -68,7 +66,6 @@ export function openDeliveryWatches(options: {
 }): DeliveryWatches {
   const { deliveries, feed, watchesPerConnection } = options;
   const watched = new Map<DeliveryId, WatchedDelivery>();
-  let answers = 0;
   const audience = createAudience<DeliveryId, Watch>({
     onLast(deliveryId) {
       watched.get(deliveryId)?.following.stop();
@@ -96,7 +93,7 @@ export function openDeliveryWatches(options: {
       frame ??= encodeTextFrame(
         JSON.stringify({ type: "location-update", deliveryId, ...position }),
       );
-      watch.session.connection.sendLatest(watch.slotName, frame);
+      watch.session.connection.sendLatest(deliveryId, frame);
     }
   }
 
@@ -144,7 +141,7 @@ export function openDeliveryWatches(options: {
       if (!watch) {
         if (session.data.watches.size >= watchesPerConnection)
           throw new Problem("too-many-watches");
-        watch = { session, deliveryId, answered: false, newest: null, shownAt: "", slotName: "" };
+        watch = { session, deliveryId, answered: false, newest: null, shownAt: "" };
         session.data.watches.set(deliveryId, watch);
         audience.join(deliveryId, watch);
       }
@@ -178,8 +175,6 @@ export function openDeliveryWatches(options: {
       };
       session.send(answer);
       watch.answered = true;
-      answers += 1;
-      watch.slotName = `${deliveryId} ${answers}`;
     },
     stop(session, { deliveryId, ref }) {
       const watch = session.data.watches.get(deliveryId);

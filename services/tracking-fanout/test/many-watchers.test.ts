@@ -84,6 +84,7 @@ test("T8: a watcher that does not read gets the newest and in order once it does
   const lastOf = new Map<string, number>();
   let looked = 0;
   let updates = 0;
+  let isAnsweredAgain = false;
   await until(
     () => {
       for (; looked < slow.frames.length; looked += 1) {
@@ -93,12 +94,13 @@ test("T8: a watcher that does not read gets the newest and in order once it does
         expect(lat).toBeGreaterThanOrEqual(lastOf.get(frame.deliveryId) ?? 0);
         lastOf.set(frame.deliveryId, lat);
         if (isUpdate(frame)) updates += 1;
+        if (frame.type === "watching" && lat > 0) isAnsweredAgain = true;
       }
-      return deliveryIds.every((deliveryId) => lastOf.get(deliveryId) === fixes / 100);
+      const isNewest = (deliveryId: string) => lastOf.get(deliveryId) === fixes / 100;
+      return isAnsweredAgain && deliveryIds.every(isNewest);
     },
     { what: "the newest position of every delivery", timeoutMs: 10_000 },
   );
-  expect(slow.frames.filter((frame) => frame.type === "watching").length).toBe(51);
   // It was spared most of them, and the one who read was not.
   expect(updates).toBeLessThan((fixes * deliveryIds.length) / 2);
   expect(shownToFast).toBeGreaterThan(fixes / 2);
