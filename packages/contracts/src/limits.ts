@@ -1,4 +1,4 @@
-/** Defaults of the limits in PROTOCOL.md L1. Each is a setting of its service. */
+/** Defaults of the limits. Each is a setting of its service: see docs/settings.md. */
 export const LIMITS = {
   bodyBytes: 16 * 1024,
   frameBytes: 16 * 1024,
