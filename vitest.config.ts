@@ -19,6 +19,9 @@ export default defineConfig({
           exclude: ["**/node_modules/**", "**/dist/**", "**/*.e2e.test.ts"],
           testTimeout: 20_000,
           hookTimeout: 30_000,
+          // They wait for servers more than they compute: more at once than there are cores.
+          maxWorkers: 3,
+          sequence: { groupOrder: 0 },
         },
       },
       {
@@ -27,7 +30,8 @@ export default defineConfig({
           name: "e2e",
           include: ["infra/local/test/**/*.e2e.test.ts"],
           // Each file runs a whole platform; one at a time is what two cores carry.
-          fileParallelism: false,
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
           testTimeout: 60_000,
           hookTimeout: 120_000,
         },
