@@ -1,0 +1,63 @@
+import { readdirSync, readFileSync } from "node:fs";
+
+/** Ticks a second in `/proc/<pid>/stat`: the kernel's USER_HZ, 100 on every Linux that Node runs on. */
+const TICKS_PER_SECOND = 100;
+
+/** CPU time of the processes and all of their descendants, user and system, in microseconds (proc(5)). */
+export function cpuMicros(rootPids: readonly number[]): number {
+  let ticks = 0;
+  for (const pid of processTree(rootPids)) ticks += ticksOf(pid);
+  return (ticks * 1_000_000) / TICKS_PER_SECOND;
+}
+
+/** Memory of the processes and all of their descendants in bytes; a page that n processes share counts 1/n for each. */
+export function pssBytes(rootPids: readonly number[]): number {
+  let bytes = 0;
+  for (const pid of processTree(rootPids)) {
+    const line = /^Pss:\s+(\d+) kB$/m.exec(readOrNothing(`/proc/${pid}/smaps_rollup`));
+    bytes += Number(line?.[1] ?? 0) * 1_024;
+  }
+  return bytes;
+}
+
+/** The processes and all of their descendants. */
+function processTree(rootPids: readonly number[]): Set<number> {
+  const found = new Set<number>();
+  const add = (pid: number) => {
+    if (found.has(pid)) return;
+    found.add(pid);
+    for (const thread of threadsOf(pid)) {
+      const children = readOrNothing(`/proc/${pid}/task/${thread}/children`);
+      for (const child of children.match(/\d+/g) ?? []) add(Number(child));
+    }
+  };
+  for (const pid of rootPids) add(pid);
+  return found;
+}
+
+/** `utime` and `stime`: fields 14 and 15, counted behind the name, which may hold spaces and parentheses. */
+export function parseTicks(stat: string): number {
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return Number(fields[11] ?? 0) + Number(fields[12] ?? 0);
+}
+
+function ticksOf(pid: number): number {
+  const stat = readOrNothing(`/proc/${pid}/stat`);
+  return stat === "" ? 0 : parseTicks(stat);
+}
+
+function threadsOf(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`);
+  } catch {
+    return [];
+  }
+}
+
+function readOrNothing(file: string): string {
+  try {
+    return readFileSync(file, "latin1");
+  } catch {
+    return "";
+  }
+}
