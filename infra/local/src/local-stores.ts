@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { REDIS_GRANTS } from "@localstreet/contracts/grants";
+import { startNatsCluster } from "@localstreet/stores/nats-cluster";
 import { type NatsServer, startNats } from "@localstreet/stores/nats-server";
 import { type PostgresServer, startPostgres } from "@localstreet/stores/postgres-server";
 import type { PrivateServer } from "@localstreet/stores/private-server";
@@ -11,7 +12,9 @@ import { SERVICES, type ServiceName } from "./services.ts";
 export const DATABASE = "localstreet";
 
 export interface LocalStores {
+  /** The only NATS server, or the first node of the cluster: any of them says how to reach all. */
   readonly nats: NatsServer;
+  readonly natsNodes: readonly NatsServer[];
   readonly redis: RedisServer;
   readonly postgres: PostgresServer;
 }
@@ -23,21 +26,46 @@ export async function startStores(options: {
   secrets: StoreSecrets;
   durable: boolean;
   ports?: { nats: number; redis: number; postgres: number };
+  /** 1 when it is absent, which is no cluster; else odd. */
+  natsNodes?: number;
   keep: <S extends PrivateServer>(server: S) => S;
 }): Promise<LocalStores> {
   const { dataDir, logFile, secrets, ports, durable, keep } = options;
-  const settings = (name: keyof LocalStores) => ({
+  const settings = (name: "nats" | "redis" | "postgres") => ({
     dir: join(dataDir, name),
     logFile: logFile(name),
     port: ports?.[name],
     passwords: secrets[name],
   });
-  const [nats, redis, postgres] = await allOrNothing([
-    startNats(settings("nats")).then((server) => keep(server)),
+  const startNodes = async () => {
+    const { natsNodes: nodes = 1 } = options;
+    const servers =
+      nodes === 1
+        ? ([await startNats(settings("nats"))] as const)
+        : await startNatsCluster({ ...settings("nats"), nodes, logFile });
+    for (const server of servers) keep(server);
+    return servers;
+  };
+  const [natsNodes, redis, postgres] = await allOrNothing([
+    startNodes(),
     startRedis(settings("redis")).then((server) => keep(server)),
     startPostgres({ ...settings("postgres"), durable }).then((server) => keep(server)),
   ]);
-  return { nats, redis, postgres };
+  return { nats: natsNodes[0], natsNodes, redis, postgres };
+}
+
+/** Replaces the stores' addresses in a service's environment by those that `route` gives for them. */
+export async function routeStoreEnv(
+  env: Readonly<Record<string, string>>,
+  route: (storeUrl: string) => Promise<string>,
+): Promise<Record<string, string>> {
+  const routed = { ...env };
+  for (const name of ["NATS_URL", "REDIS_URL", "DATABASE_URL"]) {
+    const urls = env[name];
+    if (urls === undefined) continue;
+    routed[name] = (await Promise.all(urls.split(",").map(route))).join(",");
+  }
+  return routed;
 }
 
 /** Where a service finds the stores that it is given, with its own credentials. */

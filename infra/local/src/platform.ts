@@ -6,7 +6,13 @@ import { type ReservedPort, reservePort } from "@localstreet/stores/free-port";
 import type { PrivateServer } from "@localstreet/stores/private-server";
 import { CHECKOUT } from "./checkout.ts";
 import { DEFAULT_CONNECTIONS_PER_ADDRESS, startGateway } from "./gateway.ts";
-import { allOrNothing, type LocalStores, startStores, storeEnv } from "./local-stores.ts";
+import {
+  allOrNothing,
+  type LocalStores,
+  routeStoreEnv,
+  startStores,
+  storeEnv,
+} from "./local-stores.ts";
 import type { Progress } from "./progress.ts";
 import { type Replica, startReplica } from "./replica.ts";
 import { loadAuthentication, loadStoreSecrets } from "./secrets.ts";
@@ -25,6 +31,10 @@ export interface PlatformOptions {
   /** Variables for the services; those that name addresses and credentials are set here. */
   readonly env?: NodeJS.ProcessEnv;
   readonly simulator?: boolean;
+  /** 1 when it is absent; 3 or 5 make a cluster, whose streams have three copies. */
+  readonly natsNodes?: number;
+  /** Gives a replica another address for the store at `storeUrl`, that of a proxy for instance. */
+  readonly routeStore?: (storeUrl: string, replicaName: string) => Promise<string>;
   /** `false`: quicker, and the data may not survive the machine's death. */
   readonly durable?: boolean;
   readonly progress?: Progress;
@@ -69,6 +79,7 @@ const CONNECTIONS_WITH_SIMULATOR = 5_000;
  */
 export async function startPlatform(options: PlatformOptions): Promise<Platform> {
   const { dataDir, env = {}, durable = true, log = () => {}, build = async () => {} } = options;
+  const { natsNodes = 1, routeStore = async (storeUrl: string) => storeUrl } = options;
   const step: Progress["step"] = options.progress?.step ?? ((_name, work) => work());
   const logDir = join(dataDir, "logs");
   rmSync(logDir, { recursive: true, force: true });
@@ -99,7 +110,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     // Awaited below; a failure before that is not an unhandled one.
     building.catch(() => {});
     const stores = await step("stores", () =>
-      startStores({ dataDir, logFile, secrets, durable, keep }),
+      startStores({ dataDir, logFile, secrets, durable, natsNodes, keep }),
     );
     await building;
     await step("streams, buckets, tables and roles", async () => {
@@ -123,12 +134,13 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       return await allOrNothing(
         wanted.map(async ({ service, index }) => {
           const name = `${service}-${index}`;
+          const route = (storeUrl: string) => routeStore(storeUrl, name);
           const replica = await startReplica({
             service,
             name,
             dir: join(dataDir, "replicas", name),
             logFile: logFile(name),
-            env: { ...shared, ...storeEnv(service, stores) },
+            env: { ...shared, ...(await routeStoreEnv(storeEnv(service, stores), route)) },
             stopGraceMs: drainMs + 5_000,
           });
           return keep(replica);
@@ -233,7 +245,7 @@ async function stopAll(running: PrivateServer[], supervisions: Supervision[]): P
   const layerOf = ({ name }: PrivateServer) =>
     ["simulator", "gateway"].includes(name)
       ? ["simulator", "gateway"].indexOf(name)
-      : ["nats", "redis", "postgres"].includes(name)
+      : /^(nats|redis|postgres)(-\d+)?$/.test(name)
         ? 3
         : 2;
   for (const layer of [0, 1, 2, 3]) {

@@ -10,16 +10,23 @@ import type { StoreSecrets } from "./secrets.ts";
 
 /** Creates what the services expect in the stores and may not create themselves: streams, buckets, tables, roles. */
 export async function provision(
-  stores: Pick<LocalStores, "nats" | "postgres">,
+  stores: Pick<LocalStores, "natsNodes" | "postgres">,
   secrets: StoreSecrets,
 ): Promise<void> {
-  await Promise.all([provisionNats(stores.nats), provisionPostgres(stores.postgres, secrets)]);
+  await Promise.all([provisionNats(stores.natsNodes), provisionPostgres(stores.postgres, secrets)]);
 }
 
-async function provisionNats(nats: NatsServer): Promise<void> {
+/** A stream can have five copies at most, and survives the loss of fewer than half. */
+function copiesOn(nodes: number): number {
+  return nodes >= 3 ? 3 : 1;
+}
+
+async function provisionNats(nodes: readonly NatsServer[]): Promise<void> {
+  const [nats] = nodes;
+  if (!nats) throw new Error("no NATS server");
   const bus = await connectBus({ ...nats.as("admin"), name: "provision" });
   try {
-    await ensureStreams(bus);
+    await ensureStreams(bus, { replicas: copiesOn(nodes.length) });
   } finally {
     await bus.close();
   }

@@ -11,21 +11,38 @@ export interface NatsServer extends PrivateServer {
   readonly url: string;
   /** Where the server that runs now is monitored (`/varz`, `/jsz`), over HTTP. */
   monitorUrl(): string;
-  /** How `account` connects. */
+  /** How `account` connects: in a cluster, to any of its nodes. */
   as(account: StoreAccount): { servers: string[]; user: string; password: string };
 }
 
-/** One nats-server with JetStream on disk and a user for each service that may do what `NATS_GRANTS` says. */
+/** The place of one node among the others. */
+export interface NatsClusterNode {
+  /** Unique in the cluster. */
+  readonly name: string;
+  /** Where this node listens for the others. */
+  readonly routePort: number;
+  /** Of all nodes. */
+  readonly routePorts: readonly number[];
+  /** Where clients find the nodes, all of them. */
+  readonly clientPorts: readonly number[];
+}
+
+/**
+ * One nats-server with JetStream on disk and a user for each service that may do what `NATS_GRANTS` says. As a node of a
+ * cluster it is ready when enough of the others are, so they are started side by side.
+ */
 export async function startNats(options: {
   dir: string;
   port?: number | undefined;
   logFile?: string | undefined;
   passwords: StorePasswords;
+  cluster?: NatsClusterNode;
 }): Promise<NatsServer> {
+  const { cluster } = options;
   const binary = requireBinary("nats-server");
   let monitorUrl = "";
   const server = await startPrivateServer({
-    name: "nats",
+    name: cluster?.name ?? "nats",
     dir: options.dir,
     port: options.port,
     logFile: options.logFile,
@@ -33,7 +50,7 @@ export async function startNats(options: {
     async prepare(dir, port) {
       const monitorPort = await findFreePort();
       monitorUrl = `http://127.0.0.1:${monitorPort}`;
-      const config = natsConfig({ dir, port, monitorPort, passwords: options.passwords });
+      const config = natsConfig({ dir, port, monitorPort, passwords: options.passwords, cluster });
       const file = join(dir, "nats.conf");
       writeFileSync(file, config, { mode: 0o600 });
       return { command: binary, args: ["-c", file] };
@@ -51,12 +68,13 @@ export async function startNats(options: {
       }
     },
   });
-  const url = `nats://127.0.0.1:${server.port}`;
+  const urlOf = (port: number) => `nats://127.0.0.1:${port}`;
+  const url = urlOf(server.port);
   return Object.assign(server, {
     url,
     monitorUrl: () => monitorUrl,
     as: (account: StoreAccount) => ({
-      servers: [url],
+      servers: cluster ? cluster.clientPorts.map(urlOf) : [url],
       user: account,
       password: options.passwords[account],
     }),
@@ -68,6 +86,7 @@ function natsConfig(options: {
   port: number;
   monitorPort: number;
   passwords: StorePasswords;
+  cluster: NatsClusterNode | undefined;
 }): string {
   const quote = (text: string) => JSON.stringify(text);
   const list = (subjects: readonly string[]) => `[${subjects.map(quote).join(", ")}]`;
@@ -80,7 +99,7 @@ function natsConfig(options: {
   });
   return `listen: "127.0.0.1:${options.port}"
 http: "127.0.0.1:${options.monitorPort}"
-server_name: "localstreet"
+server_name: ${quote(options.cluster?.name ?? "localstreet")}
 ping_interval: "5s"
 ping_max: 2
 # Stated, or the server reserves by the size of the disk and refuses streams on a small one.
@@ -90,6 +109,21 @@ authorization {
     { user: "admin", password: ${quote(options.passwords.admin)} }
 ${users.join("\n")}
   ]
+}
+${options.cluster ? clusterBlock(options.cluster, options.passwords.admin) : ""}`;
+}
+
+function clusterBlock(cluster: NatsClusterNode, password: string): string {
+  const routes = cluster.routePorts.map(
+    (port) => `"nats-route://node:${password}@127.0.0.1:${port}"`,
+  );
+  return `cluster {
+  name: "localstreet"
+  listen: "127.0.0.1:${cluster.routePort}"
+  authorization { user: "node", password: ${JSON.stringify(password)} }
+  # Clients use the addresses that they were given, and no others.
+  no_advertise: true
+  routes: [${routes.join(", ")}]
 }
 `;
 }

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createPasswords } from "../src/credentials.ts";
+import { startNatsCluster } from "../src/nats-cluster.ts";
 import { startNats } from "../src/nats-server.ts";
 import { startPostgres } from "../src/postgres-server.ts";
 import type { PrivateServer } from "../src/private-server.ts";
@@ -109,6 +110,22 @@ test("servers do not outlive a process that is killed", {
   expect(isAlive(pid)).toBe(true);
   parent.kill("SIGKILL");
   await expect.poll(() => isAlive(pid), { timeout: 5_000 }).toBe(false);
+});
+
+test("three NATS servers are one cluster, whose clients know all of them", async () => {
+  const passwords = createPasswords();
+  const nodes = await startNatsCluster({ dir: join(folder, "nats"), nodes: 3, passwords });
+  servers.push(...nodes);
+  for (const node of nodes) {
+    const answer = await fetch(`${node.monitorUrl()}/jsz`);
+    const { meta_cluster: cluster } = (await answer.json()) as {
+      meta_cluster: { leader: string; cluster_size: number };
+    };
+    expect(cluster.cluster_size).toBe(3);
+    expect(nodes.map(({ name }) => name)).toContain(cluster.leader);
+    const urls = nodes.map(({ port }) => `nats://127.0.0.1:${port}`);
+    expect(node.as("admin").servers).toEqual(urls);
+  }
 });
 
 test("O4: NATS refuses an ingest that publishes an order or reads chats", async () => {
