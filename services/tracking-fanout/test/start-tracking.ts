@@ -8,26 +8,29 @@ import { type RunningService, startService } from "@localstreet/service-kit/serv
 import { startTestStores } from "@localstreet/testkit/stores";
 import { TEST_SECRET, tokenFor } from "@localstreet/testkit/tokens";
 import { openSocket, type ServerFrame, type SocketClient } from "@localstreet/testkit/ws-client";
-import { buildApp as buildIngest } from "@localstreet/tracking-ingest/app";
-import { trackingIngestConfigSchema } from "@localstreet/tracking-ingest/config";
 import { Redis } from "ioredis";
-import { buildApp as buildFanout } from "../src/app.ts";
+import { buildApp } from "../src/app.ts";
 import { trackingFanoutConfigSchema } from "../src/config.ts";
+import { type IngestProcess, startIngestProcess } from "./ingest-process.ts";
 
 export type Stores = Awaited<ReturnType<typeof startTestStores<{ nats: true; redis: true }>>>;
 
-/** Both tracking services, two replicas each, on stores of their own. */
+/** Both tracking services on stores of their own, the fan-out twice. */
 export interface Tracking {
   readonly stores: Stores;
   /** The stores' admin, to look at what the services did. */
   readonly bus: Bus;
   readonly redis: Redis;
-  readonly ingest: readonly [RunningService, RunningService];
+  /** Twice the same one, unless two were asked for. */
+  readonly ingest: readonly [IngestProcess, IngestProcess];
   readonly fanout: readonly [RunningService, RunningService];
   stop(): Promise<void>;
 }
 
-export async function startTracking(env: Record<string, string> = {}): Promise<Tracking> {
+export async function startTracking(
+  env: Record<string, string> = {},
+  ingestReplicas: 1 | 2 = 1,
+): Promise<Tracking> {
   const stores = await startTestStores({ nats: true, redis: true });
   const bus = await connectBus({ ...stores.nats.as("admin"), name: "test" });
   await ensureStreams(bus);
@@ -52,27 +55,27 @@ export async function startTracking(env: Record<string, string> = {}): Promise<T
       ...env,
     };
   };
-  const ingest = (number: number) =>
-    startService({
-      name: "tracking-ingest",
-      config: readConfig(trackingIngestConfigSchema, envOf("tracking-ingest", number)),
-      buildApp: buildIngest,
-    });
   const fanout = (number: number) =>
     startService({
       name: "tracking-fanout",
       config: readConfig(trackingFanoutConfigSchema, envOf("tracking-fanout", number)),
-      buildApp: buildFanout,
+      buildApp,
     });
-  const services = await Promise.all([ingest(1), ingest(2), fanout(1), fanout(2)]);
+  const ingest = (number: number) => startIngestProcess(envOf("tracking-ingest", number));
+  const [one, two, three, four] = await Promise.all([
+    fanout(1),
+    fanout(2),
+    ingest(1),
+    ingestReplicas === 2 ? ingest(2) : undefined,
+  ]);
   return {
     stores,
     bus,
     redis,
-    ingest: [services[0], services[1]],
-    fanout: [services[2], services[3]],
+    ingest: [three, four ?? three],
+    fanout: [one, two],
     async stop() {
-      await Promise.all(services.map((service) => service.stop()));
+      await Promise.all([one, two, three, four].map((service) => service?.stop()));
       await bus.close();
       redis.disconnect();
       await stores.stop();
@@ -130,7 +133,7 @@ let lastFixMs = 0;
 
 /** Unless it says when it was recorded, a fix is newer than every other of this file. */
 export async function postFix(
-  service: RunningService,
+  service: IngestProcess,
   driverId: string,
   fix: Partial<Fix>,
 ): Promise<number> {

@@ -21,7 +21,7 @@ import {
 let tracking: Tracking;
 
 beforeAll(async () => {
-  tracking = await startTracking({ WATCHES_PER_CONNECTION: "3" });
+  tracking = await startTracking({ WATCHES_PER_CONNECTION: "3" }, 2);
 });
 
 afterAll(async () => {
