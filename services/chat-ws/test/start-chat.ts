@@ -7,7 +7,7 @@ import { readConfig } from "@localstreet/service-kit/config";
 import { type RunningService, startService } from "@localstreet/service-kit/service";
 import { startTestStores } from "@localstreet/testkit/stores";
 import { TEST_SECRET, tokenFor } from "@localstreet/testkit/tokens";
-import { openSocket, type SocketClient } from "@localstreet/testkit/ws-client";
+import { openSocket, type ServerFrame, type SocketClient } from "@localstreet/testkit/ws-client";
 import { buildApp } from "../src/app.ts";
 import { chatConfigSchema } from "../src/config.ts";
 
@@ -91,10 +91,7 @@ export async function connectAs(
 
 let refs = 0;
 /** Sends a message and returns what its `ref` is answered with. */
-export async function say(
-  client: SocketClient,
-  frame: { to?: string; conversationId?: string; content?: string; [field: string]: unknown },
-) {
+export async function say(client: SocketClient, frame: Readonly<Record<string, unknown>>) {
   refs += 1;
   const ref = refs;
   const clientMessageId = `m-${ref}`;
@@ -117,13 +114,19 @@ export function messagesOf(client: SocketClient) {
   return client.frames.filter((frame) => frame.type === "message");
 }
 
-/** An HTTP call, and its answer's status and body. */
+interface Answer {
+  readonly status: number;
+  readonly body: ServerFrame;
+  readonly headers: Headers;
+}
+
+/** An HTTP call. */
 export async function call(
   service: RunningService,
   who: { role: Role; sub: string; vendors?: string[] } | null,
   path: string,
   body?: unknown,
-) {
+): Promise<Answer> {
   const response = await fetch(`${service.url}/api/chat/${path}`, {
     method: body === undefined ? "GET" : "POST",
     headers: {
