@@ -1,0 +1,304 @@
+import { parseEventId } from "@localstreet/contracts/event-id";
+import { Audiences } from "./audiences.ts";
+import {
+  ACKNOWLEDGED,
+  AT_MOST_ONCE,
+  Entries,
+  OFFERED,
+  RECEIVED,
+  REFUSED,
+  STORED,
+} from "./entries.ts";
+import { Findings } from "./findings.ts";
+import { hash52 } from "./hash.ts";
+import { Lanes } from "./lanes.ts";
+import { Latency } from "./latency.ts";
+import { Tally } from "./tally.ts";
+import { VerdictRanges } from "./verdict-ranges.ts";
+
+export type Path = "orders" | "chat" | "tracking" | "dashboard";
+
+/** What somebody says of an entry: its id in the platform, and its place in the order of its group. */
+export interface Sighting {
+  readonly id?: string | undefined;
+  /** A conversation's `seq`, a fix's `recordedAt` in milliseconds. For orders it is in the id. */
+  readonly seq?: number | undefined;
+  /** What order is judged in: the vendor, the conversation, the delivery. */
+  readonly group?: string | undefined;
+}
+
+export interface Offer {
+  /**
+   * Receivers that must get it. The same array for many entries costs nothing; it is not to be changed afterwards.
+   */
+  readonly audience: readonly string[];
+  /** Whoever was admitted to one of these may get it as well, and has nobody wronged by it. */
+  readonly scopes?: readonly string[];
+  readonly group?: string | undefined;
+  /** When it was first sent, in milliseconds of any clock that all callers of this ledger share. */
+  readonly atMs: number;
+  /** Nobody is owed it. Always so for tracking. */
+  readonly atMostOnce?: boolean;
+}
+
+export interface StoredEntry extends Sighting {
+  readonly key: string;
+}
+
+/**
+ * What was offered, acknowledged, received and stored on one path, in columns of numbers: see `bytes`. All clients of a
+ * run write to it, and `judge` reads it. A key is an order id, a `clientMessageId`, a `fixKey`; 255 bytes at most.
+ */
+export class Ledger {
+  readonly path: Path;
+  readonly maxEntries: number;
+  readonly entries = new Entries();
+  readonly audiences = new Audiences();
+  readonly findings = new Findings();
+  readonly receiveMs = new Latency();
+  readonly acknowledgeMs = new Latency();
+  readonly refusals = new Tally();
+  readonly droppedBy = new Tally();
+  readonly verdicts = new Tally();
+  readonly ranges = new VerdictRanges();
+  /** Entries past `maxEntries`: nothing is known of them. */
+  unrecorded = 0;
+  /** Whether what is stored was asked for, so that what is missing there is missing. */
+  isStoredKnown = false;
+  readonly #receivers = new Map<string, number>();
+  readonly #groups = new Map<string, number>();
+  readonly #groupNames: string[] = [];
+  readonly #admitted = new Set<string>();
+  readonly #lanes = new Lanes();
+  /** Per group, the acknowledged entry with the highest `seq`: where only the newest is owed. */
+  readonly newestOfGroup = new Map<number, number>();
+  #owed = 0;
+
+  constructor(path: Path, maxEntries: number) {
+    this.path = path;
+    this.maxEntries = maxEntries;
+  }
+
+  /** Before it is sent: what arrives before it was offered counts as never offered. */
+  offer(key: string, { audience, scopes, group, atMs, atMostOnce }: Offer): void {
+    const entry = this.#entryOf(key);
+    if (entry < 0 || this.entries.is(entry, OFFERED)) return;
+    this.entries.mark(entry, OFFERED);
+    if (atMostOnce || this.path === "tracking") this.entries.mark(entry, AT_MOST_ONCE);
+    this.entries.offeredAtMs.set(entry, atMs);
+    this.entries.audience.set(entry, this.audiences.numberOf(audience, scopes));
+    this.entries.reserve(entry, audience.length);
+    this.#sight(entry, { group });
+  }
+
+  /** The platform said that it is durable (PROTOCOL.md G5). */
+  acknowledge(key: string, sighting: Sighting & { readonly atMs: number }): void {
+    const entry = this.#entryOf(key);
+    if (entry < 0) return;
+    this.#sight(entry, sighting);
+    if (this.entries.is(entry, ACKNOWLEDGED)) return;
+    this.entries.mark(entry, ACKNOWLEDGED);
+    this.entries.unmark(entry, REFUSED);
+    this.acknowledgeMs.add(sighting.atMs - this.entries.offeredAtMs.get(entry));
+    this.#keepNewest(entry);
+    if (this.entries.is(entry, AT_MOST_ONCE)) return;
+    const { receivers } = this.audienceOf(entry);
+    for (let slot = 0; slot < receivers.length; slot++) {
+      if (!this.entries.isDelivered(entry, slot)) this.#owed += 1;
+    }
+  }
+
+  /** It was refused for good, or given up after refusals only: the sender knows that it owns it still. */
+  refuse(key: string, { code }: { readonly code: string; readonly atMs?: number }): void {
+    this.refusals.add(code);
+    const entry = this.#entryOf(key);
+    if (entry < 0 || this.entries.is(entry, ACKNOWLEDGED)) return;
+    this.entries.mark(entry, REFUSED);
+  }
+
+  /** What a receiver was shown, after its own dedupe. */
+  receive(
+    receiver: string,
+    { key, atMs, ...sighting }: Sighting & { readonly key: string; readonly atMs: number },
+  ): void {
+    const entry = this.#entryOf(key);
+    if (entry < 0) return;
+    this.entries.mark(entry, RECEIVED);
+    this.#sight(entry, sighting);
+    if (!this.entries.is(entry, OFFERED)) return;
+    const audience = this.audienceOf(entry);
+    const slot = audience.slots.get(receiver);
+    if (slot === undefined) {
+      if (!audience.scopes.some((scope) => this.#isAdmitted(receiver, scope))) {
+        this.findings.add("wrongPerson", () => `${key} to ${receiver}`);
+        return;
+      }
+    } else if (this.entries.isDelivered(entry, slot)) {
+      this.findings.add("duplicated", () => `${key} to ${receiver}`);
+      return;
+    } else {
+      this.entries.setDelivered(entry, slot);
+      this.receiveMs.add(atMs - this.entries.offeredAtMs.get(entry));
+      const wasOwed = this.entries.is(entry, ACKNOWLEDGED) && !this.entries.is(entry, AT_MOST_ONCE);
+      if (wasOwed) this.#owed -= 1;
+    }
+    const group = this.entries.group.get(entry);
+    const seq = this.#placeOf(sighting) ?? this.entries.seq.get(entry);
+    if (seq === 0 || group === 0) return;
+    const order = this.#lanes.advance(this.#receiverNumber(receiver), group, seq);
+    if (order === "older") this.findings.add("outOfOrder", () => `${key} to ${receiver}`);
+    if (order === "same") this.findings.add("duplicated", () => `${key} to ${receiver}`);
+  }
+
+  /** From now on `receiver` may get what is offered to `scope`, though it need not. */
+  admit(receiver: string, scope: string): void {
+    this.#admitted.add(`${scope}\n${receiver}`);
+  }
+
+  /**
+   * What a receiver was told about its history (PROTOCOL.md S6). With `range`, everything of the group after `from` up to
+   * `to` was declared to follow.
+   */
+  sawVerdict(
+    receiver: string,
+    status: string,
+    range?: { readonly group: string; readonly from: number; readonly to: number },
+  ): void {
+    this.verdicts.add(status);
+    if (status !== "complete" || !range) return;
+    this.ranges.add(this.#receiverNumber(receiver), this.groupNumber(range.group), range);
+  }
+
+  /** What a client had to throw away or to mend before it could show it. */
+  dropped(_receiver: string, reason: string): void {
+    this.droppedBy.add(reason);
+  }
+
+  /** A promise broken that only the client could see, such as a replay of fewer events than `resume` had said. */
+  broken(receiver: string, what: string): void {
+    this.findings.add("brokenPromises", () => `${what}, to ${receiver}`);
+  }
+
+  /** What the platform's own store holds. */
+  store({ key, ...sighting }: StoredEntry): void {
+    this.isStoredKnown = true;
+    const entry = this.#entryOf(key);
+    if (entry < 0) return;
+    this.#sight(entry, sighting);
+    if (this.entries.is(entry, STORED)) this.findings.add("storedTwice", () => key);
+    this.entries.mark(entry, STORED);
+  }
+
+  /** Deliveries that are owed: of acknowledged entries, to members of their audience; on tracking, of the newest fixes. */
+  outstanding(): number {
+    let owed = this.#owed;
+    for (const entry of this.newestOfGroup.values()) {
+      if (!this.entries.is(entry, AT_MOST_ONCE)) continue;
+      const { receivers } = this.audienceOf(entry);
+      for (let slot = 0; slot < receivers.length; slot++) {
+        if (!this.entries.isDelivered(entry, slot)) owed += 1;
+      }
+    }
+    return owed;
+  }
+
+  audienceOf(entry: number) {
+    return this.audiences.at(this.entries.audience.get(entry));
+  }
+
+  /** Numbers of groups begin with one. */
+  groupNumber(name: string): number {
+    return numberIn(this.#groups, name, () => this.#groupNames.push(name));
+  }
+
+  get groups(): readonly string[] {
+    return this.#groupNames;
+  }
+
+  /** @returns 0 for one that has never been told a verdict or brought anything in order. */
+  receiverNumberOf(name: string): number {
+    return this.#receivers.get(name) ?? 0;
+  }
+
+  /** Bytes that the entries take, which is all that grows with their number. */
+  get bytes(): number {
+    return this.entries.bytes;
+  }
+
+  #entryOf(key: string): number {
+    const found = this.entries.keys.find(key);
+    if (found >= 0) return found;
+    if (this.entries.size >= this.maxEntries) {
+      this.unrecorded += 1;
+      return -1;
+    }
+    return this.entries.keys.add(key);
+  }
+
+  /** Keeps what is new and tells what contradicts what was known. */
+  #sight(entry: number, sighting: Sighting): void {
+    const { id, group } = sighting;
+    if (id !== undefined) this.#agree(entry, "id", this.entries.idHash, hash52(id));
+    const place = this.#placeOf(sighting);
+    if (place !== undefined) this.#agree(entry, "seq", this.entries.seq, place);
+    if (group !== undefined) {
+      this.#agree(entry, "group", this.entries.group, this.groupNumber(group));
+    }
+  }
+
+  #agree(
+    entry: number,
+    what: string,
+    column: { get(index: number): number; set(index: number, value: number): void },
+    value: number,
+  ): void {
+    const known = column.get(entry);
+    if (known === 0) column.set(entry, value);
+    else if (known !== value) {
+      this.findings.add("contradicted", () => `${what} of ${this.entries.keys.textOf(entry)}`);
+    }
+  }
+
+  #placeOf({ id, seq }: Sighting): number | undefined {
+    if (seq !== undefined || id === undefined) return seq;
+    return this.path === "chat" ? undefined : parseEventId(id)?.sequence;
+  }
+
+  #keepNewest(entry: number): void {
+    const group = this.entries.group.get(entry);
+    if (group === 0 || !this.entries.is(entry, AT_MOST_ONCE)) return;
+    const newest = this.newestOfGroup.get(group);
+    const { seq } = this.entries;
+    if (newest === undefined || seq.get(newest) < seq.get(entry)) {
+      this.newestOfGroup.set(group, entry);
+    }
+  }
+
+  #isAdmitted(receiver: string, scope: string): boolean {
+    return this.#admitted.has(`${scope}\n${receiver}`);
+  }
+
+  #receiverNumber(name: string): number {
+    return numberIn(this.#receivers, name);
+  }
+}
+
+/** @param maxEntries entries past it are counted as `unrecorded`, and no verdict over them is a good one. Five million when absent. */
+export function createLedger(options: { path: Path; maxEntries?: number }): Ledger {
+  return new Ledger(options.path, options.maxEntries ?? 5_000_000);
+}
+
+/** The key of a fix, which has no id of its own: a driver's phone gives every fix another `recordedAt`. */
+export function fixKey(deliveryId: string, recordedAtMs: number): string {
+  return `${deliveryId}@${recordedAtMs}`;
+}
+
+function numberIn(numbers: Map<string, number>, name: string, added?: () => void): number {
+  let number = numbers.get(name);
+  if (number === undefined) {
+    number = numbers.size + 1;
+    numbers.set(name, number);
+    added?.();
+  }
+  return number;
+}
