@@ -68,6 +68,7 @@ export const socketEnv = {
 
 export type CommonConfig = z.infer<z.ZodObject<typeof commonEnv>>;
 export type RedisConfig = z.infer<z.ZodObject<typeof redisEnv>>;
+export type NatsConfig = z.infer<z.ZodObject<typeof natsEnv>>;
 export type SocketConfig = z.infer<z.ZodObject<typeof socketEnv>>;
 
 export class ConfigError extends Error {

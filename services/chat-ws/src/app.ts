@@ -2,6 +2,7 @@ import { connectBus } from "@localstreet/bus/connection";
 import { liveChatSubject } from "@localstreet/contracts/subjects";
 import { openChatStore } from "@localstreet/db/chat-store";
 import { openPool } from "@localstreet/db/pool";
+import { natsOptions, registerNatsMetrics } from "@localstreet/service-kit/nats";
 import { createRateLimiter } from "@localstreet/service-kit/rate-limit";
 import type { App, ServiceKit } from "@localstreet/service-kit/service";
 import { startCatchUp } from "./catch-up.ts";
@@ -26,13 +27,8 @@ export async function buildApp(kit: ServiceKit<ChatConfig>): Promise<App> {
     onIdleError: (error) => logger.warn({ err: error }, "a connection to Postgres broke"),
   });
   const store = openChatStore(pool);
-  const bus = await connectBus({
-    servers: config.NATS_URL,
-    user: config.NATS_USER,
-    password: config.NATS_PASSWORD,
-    name: kit.replica,
-    logger,
-  });
+  const bus = await connectBus(natsOptions(kit));
+  registerNatsMetrics(kit, bus);
   const feed = openChatFeed({
     bus,
     store,
@@ -47,7 +43,7 @@ export async function buildApp(kit: ServiceKit<ChatConfig>): Promise<App> {
   });
   bus.onReconnect(catchUp.now);
   const membership = createMembership(store);
-  const metrics = registerChatMetrics(kit, { bus, feed });
+  const metrics = registerChatMetrics(kit, feed);
   const groupCommit = createGroupCommit({
     store,
     batchSize: config.COMMIT_BATCH,

@@ -1,11 +1,10 @@
-import type { Bus } from "@localstreet/bus/connection";
 import type { ServiceKit } from "@localstreet/service-kit/service";
-import { Counter, Gauge, Histogram } from "prom-client";
+import { Counter, Histogram } from "prom-client";
 import type { ChatFeed } from "./chat-feed.ts";
 
 export function registerChatMetrics(
   { metrics }: ServiceKit,
-  { bus, feed }: { bus: Bus; feed: ChatFeed },
+  feed: ChatFeed,
 ): { onBatch(size: number, durationMs: number): void } {
   const registers = [metrics];
   const sizes = new Histogram({
@@ -45,14 +44,6 @@ export function registerChatMetrics(
     collect() {
       this.reset();
       this.inc(feed.stats().catchUps);
-    },
-  });
-  new Gauge({
-    name: "localstreet_bus_connected",
-    help: "1 while NATS is connected",
-    registers,
-    collect() {
-      this.set(bus.isConnected() ? 1 : 0);
     },
   });
   return {

@@ -2,6 +2,7 @@ import { connectBus } from "@localstreet/bus/connection";
 import { openSubjectFeed } from "@localstreet/bus/subject-feed";
 import { openSubjectLog } from "@localstreet/bus/subject-log";
 import { VENDOR_STREAM } from "@localstreet/contracts/subjects";
+import { natsOptions, registerNatsMetrics } from "@localstreet/service-kit/nats";
 import type { App, ServiceKit } from "@localstreet/service-kit/service";
 import { openChatActivity } from "./chat-activity.ts";
 import type { NotificationConfig } from "./config.ts";
@@ -14,19 +15,14 @@ import { createVendorFrames } from "./vendor-frames.ts";
 
 export async function buildApp(kit: ServiceKit<NotificationConfig>): Promise<App> {
   const { config, logger } = kit;
-  const bus = await connectBus({
-    servers: config.NATS_URL,
-    user: config.NATS_USER,
-    password: config.NATS_PASSWORD,
-    name: kit.replica,
-    logger,
-  });
+  const bus = await connectBus(natsOptions(kit));
+  registerNatsMetrics(kit, bus);
   const log = await openSubjectLog(bus, VENDOR_STREAM);
   const feed = openSubjectFeed({ bus, log, logger, tailCheckMs: config.TAIL_CHECK_MS });
   const frames = createVendorFrames(kit, log);
   const chatActivity = openChatActivity(kit, bus);
   const streams = openStreams(kit);
-  registerFeedMetrics(kit, { bus, feed });
+  registerFeedMetrics(kit, feed);
   registerSessionRoutes(kit);
   registerOrderRoute(kit, { bus, feed });
   registerStreamRoutes(kit, { log, feed, frames, chatActivity, streams });

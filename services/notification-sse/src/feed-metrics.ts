@@ -1,22 +1,10 @@
-import type { Bus } from "@localstreet/bus/connection";
 import type { SubjectFeed } from "@localstreet/bus/subject-feed";
 import type { ServiceKit } from "@localstreet/service-kit/service";
 import { Counter, Gauge } from "prom-client";
 
-/** The feed's and the bus's own counts, read when they are asked for. */
-export function registerFeedMetrics(
-  { metrics }: ServiceKit,
-  { bus, feed }: { bus: Bus; feed: SubjectFeed },
-): void {
+/** The feed's own counts, read when they are asked for. */
+export function registerFeedMetrics({ metrics }: ServiceKit, feed: SubjectFeed): void {
   const registers = [metrics];
-  new Gauge({
-    name: "localstreet_bus_connected",
-    help: "1 while NATS is connected",
-    registers,
-    collect() {
-      this.set(bus.isConnected() ? 1 : 0);
-    },
-  });
   new Gauge({
     name: "localstreet_followed_vendors",
     help: "Vendors with a stream on this replica: it receives no other's events",
@@ -32,15 +20,6 @@ export function registerFeedMetrics(
     collect() {
       this.reset();
       this.inc(feed.stats().tailChecks);
-    },
-  });
-  new Counter({
-    name: "localstreet_bus_messages_received_total",
-    help: "Messages that came from NATS",
-    registers,
-    collect() {
-      this.reset();
-      this.inc(bus.stats().messagesReceived);
     },
   });
 }

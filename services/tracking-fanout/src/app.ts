@@ -1,5 +1,6 @@
 import { connectBus } from "@localstreet/bus/connection";
 import { openDeliveries } from "@localstreet/bus/deliveries";
+import { natsOptions, registerNatsMetrics } from "@localstreet/service-kit/nats";
 import { openRedis } from "@localstreet/service-kit/redis";
 import type { App, ServiceKit } from "@localstreet/service-kit/service";
 import type { TrackingFanoutConfig } from "./config.ts";
@@ -13,13 +14,8 @@ export async function buildApp(kit: ServiceKit<TrackingFanoutConfig>): Promise<A
   const { config, logger } = kit;
   const redis = await openRedis(kit);
   const positions = createPositions(redis);
-  const bus = await connectBus({
-    servers: config.NATS_URL,
-    user: config.NATS_USER,
-    password: config.NATS_PASSWORD,
-    name: kit.replica,
-    logger,
-  });
+  const bus = await connectBus(natsOptions(kit));
+  registerNatsMetrics(kit, bus);
   const deliveries = await openDeliveries(bus);
   const feed = openPositionFeed({ bus, positions, refreshMs: config.WATCH_REFRESH_MS, logger });
   redis.on("ready", feed.refresh);

@@ -1,4 +1,5 @@
 import { connectBus } from "@localstreet/bus/connection";
+import { natsOptions, registerNatsMetrics } from "@localstreet/service-kit/nats";
 import { openRedis } from "@localstreet/service-kit/redis";
 import type { App, ServiceKit } from "@localstreet/service-kit/service";
 import type { TrackingIngestConfig } from "./config.ts";
@@ -6,15 +7,10 @@ import { registerLocationRoute } from "./location-route.ts";
 import { openPositionStore } from "./position-store.ts";
 
 export async function buildApp(kit: ServiceKit<TrackingIngestConfig>): Promise<App> {
-  const { config, logger } = kit;
+  const { config } = kit;
   const redis = await openRedis(kit);
-  const bus = await connectBus({
-    servers: config.NATS_URL,
-    user: config.NATS_USER,
-    password: config.NATS_PASSWORD,
-    name: kit.replica,
-    logger,
-  });
+  const bus = await connectBus(natsOptions(kit));
+  registerNatsMetrics(kit, bus);
   const positions = openPositionStore(redis, { unknownDriverMs: config.UNKNOWN_DRIVER_MS });
   registerLocationRoute(kit, { positions, bus });
 
