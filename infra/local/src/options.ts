@@ -25,8 +25,13 @@ export const USAGE = `npm start -- [options]
   --help                  this text
 
 Variables of the services (AUTH_JWT_SECRET, AUTH_JWKS_FILE, LOG_LEVEL, DRAIN_MS, …) are taken from the environment, as
-are GATEWAY_CONNECTIONS_PER_ADDRESS and LOCALSTREET_DIR, where the data is kept instead of .localstreet. Addresses, ports
-and the stores' credentials are chosen here.
+are
+
+  GATEWAY_CONNECTIONS_PER_ADDRESS    connections that one address may have (100; 5000 with the simulator)
+  SIMULATOR_SEED, SIMULATOR_SPEED    which city (1), and how fast its time runs (1)
+  LOCALSTREET_DIR                    where the data is kept (.localstreet)
+
+Addresses, ports and the stores' credentials are chosen here.
 `;
 
 const MAX_REPLICAS = 32;

@@ -35,6 +35,8 @@ export async function startSimulator(options: {
         args: [
           ...program,
           ...["--gateway", options.gatewayUrl, "--directory", options.directoryFile],
+          ...(options.env.SIMULATOR_SEED ? ["--seed", options.env.SIMULATOR_SEED] : []),
+          ...(options.env.SIMULATOR_SPEED ? ["--speed", options.env.SIMULATOR_SPEED] : []),
         ],
         env: { ...options.env, AUTH_JWT_SECRET: options.secret },
       };

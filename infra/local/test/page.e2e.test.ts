@@ -18,7 +18,10 @@ let browser: BrowserContext;
 
 beforeAll(async () => {
   if (executablePath === null) return;
-  ({ platform, stop } = await startTestPlatform({ simulator: true }));
+  ({ platform, stop } = await startTestPlatform({
+    simulator: true,
+    env: { SIMULATOR_SPEED: "3" },
+  }));
   profile = await mkdtemp(join(tmpdir(), "localstreet-chromium-"));
   browser = await chromium.launchPersistentContext(profile, {
     executablePath,
