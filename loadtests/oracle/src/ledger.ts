@@ -45,9 +45,11 @@ export interface StoredEntry extends Sighting {
   readonly key: string;
 }
 
+const NOBODY: readonly string[] = [];
+
 /**
  * What was offered, acknowledged, received and stored on one path, in columns of numbers: see `bytes`. All clients of a
- * run write to it, and `judge` reads it. A key is an order id, a `clientMessageId`, a `fixKey`; 255 bytes at most.
+ * run write to it, and `judge` reads it. A key is an `orderKey`, a `clientMessageId`, a `fixKey`; 255 bytes at most.
  */
 export class Ledger {
   readonly path: Path;
@@ -69,6 +71,7 @@ export class Ledger {
   readonly #groups = new Map<string, number>();
   readonly #groupNames: string[] = [];
   readonly #admitted = new Set<string>();
+  readonly #members = new Map<string, readonly string[]>();
   readonly #lanes = new Lanes();
   /** Per group, the acknowledged entry with the highest `seq`: where only the newest is owed. */
   readonly newestOfGroup = new Map<number, number>();
@@ -108,12 +111,26 @@ export class Ledger {
     }
   }
 
-  /** It was refused for good, or given up after refusals only: the sender knows that it owns it still. */
-  refuse(key: string, { code }: { readonly code: string; readonly atMs?: number }): void {
+  /**
+   * It was refused for good, or given up. With `mayExist` some attempt may have been carried out all the same (an answer
+   * that was lost, a store that was slow): then nobody knows its fate, and only the code is counted.
+   */
+  refuse(
+    key: string,
+    {
+      code,
+      mayExist,
+    }: { readonly code: string; readonly mayExist?: boolean; readonly atMs?: number },
+  ): void {
     this.refusals.add(code);
     const entry = this.#entryOf(key);
-    if (entry < 0 || this.entries.is(entry, ACKNOWLEDGED)) return;
+    if (entry < 0 || mayExist || this.entries.is(entry, ACKNOWLEDGED)) return;
     this.entries.mark(entry, REFUSED);
+  }
+
+  /** Whether anything was ever said of this key. */
+  knows(key: string): boolean {
+    return this.entries.keys.find(key) >= 0;
   }
 
   /** What a receiver was shown, after its own dedupe. */
@@ -153,6 +170,24 @@ export class Ledger {
   /** From now on `receiver` may get what is offered to `scope`, though it need not. */
   admit(receiver: string, scope: string): void {
     this.#admitted.add(`${scope}\n${receiver}`);
+  }
+
+  /** From now on `receiver` must get what is offered to `scope`: it is connected and has been told so. */
+  join(receiver: string, scope: string): void {
+    this.admit(receiver, scope);
+    const members = this.membersOf(scope);
+    if (!members.includes(receiver)) this.#members.set(scope, [...members, receiver]);
+  }
+
+  /** What is offered from now on is not owed to `receiver` any more; what it was owed before still is. */
+  leave(receiver: string, scope: string): void {
+    const others = this.membersOf(scope).filter((member) => member !== receiver);
+    this.#members.set(scope, others);
+  }
+
+  /** An audience for `offer`: the same array until somebody joins or leaves. */
+  membersOf(scope: string): readonly string[] {
+    return this.#members.get(scope) ?? NOBODY;
   }
 
   /**
@@ -286,6 +321,16 @@ export class Ledger {
 /** @param maxEntries entries past it are counted as `unrecorded`, and no verdict over them is a good one. Five million when absent. */
 export function createLedger(options: { path: Path; maxEntries?: number }): Ledger {
   return new Ledger(options.path, options.maxEntries ?? 5_000_000);
+}
+
+/** The key of an order: an order id is unique within its vendor (PROTOCOL.md S2). */
+export function orderKey(vendorId: string, orderId: string): string {
+  return `${vendorId}/${orderId}`;
+}
+
+/** The key of the line of activity about a message, which has no id: its text begins with the message's id. */
+export function activityKey(clientMessageId: string): string {
+  return `activity/${clientMessageId}`;
 }
 
 /** The key of a fix, which has no id of its own: a driver's phone gives every fix another `recordedAt`. */

@@ -14,6 +14,8 @@ export interface EventStreamOptions {
   /** Every event once, `resume`, `ping`, `goaway` and `error` included. */
   onEvent(event: StreamEvent): void;
   onState?: (state: ConnectionState) => void;
+  /** An event that came again under an id that was told already: nothing to do but to count it. */
+  onRepeated?: (event: StreamEvent) => void;
   /** Where to go on from: the newest id of an earlier life. */
   lastEventId?: string | undefined;
   fetch?: typeof fetch;
@@ -85,6 +87,7 @@ export function openEventStream(options: EventStreamOptions): EventStream {
         else opened();
         if (event.id !== null) lastEventId = event.id;
         if (seen.isNew(event)) callOut(options.onEvent, event);
+        else if (options.onRepeated) callOut(options.onRepeated, event);
       },
     });
     try {

@@ -1,0 +1,56 @@
+import { randomUUID } from "node:crypto";
+import type { Order } from "@localstreet/contracts/order";
+import { nowMs } from "./clock.ts";
+import { type Ledger, orderKey } from "./ledger.ts";
+import { type Outcome, requestPersistently } from "./persistent-request.ts";
+import type { Identity, Target } from "./target.ts";
+
+export interface Backend {
+  /** Sends an order until it is accepted or refused; the same order for the same `orderId`. */
+  postOrder(order: { vendorId: string; orderId?: string; buyerId?: string }): Promise<Outcome>;
+}
+
+const BACKEND: Identity = { role: "service", sub: "oracle-backend" };
+
+/**
+ * The marketplace's own backend, which places orders (PROTOCOL.md S1 to S3). Each is owed to whoever has joined its
+ * vendor in `ledgers`: the one of the vendors' streams, the one of the dashboards, or both.
+ */
+export function openBackend(options: {
+  target: Target;
+  ledgers: readonly Ledger[];
+  /** How long one order is tried. 60 s when absent. */
+  giveUpMs?: number;
+}): Backend {
+  const { target, ledgers, giveUpMs = 60_000 } = options;
+  return {
+    async postOrder({ vendorId, orderId = randomUUID(), buyerId = "oracle-buyer" }) {
+      const key = orderKey(vendorId, orderId);
+      for (const ledger of ledgers) {
+        const audience = ledger.membersOf(vendorId);
+        ledger.offer(key, { audience, scopes: [vendorId], group: vendorId, atMs: nowMs() });
+      }
+      const path = `/api/vendor/${vendorId}/orders`;
+      const body = bunsFor(orderId, buyerId);
+      const outcome = await requestPersistently(
+        target,
+        { method: "POST", path, as: BACKEND, body },
+        { giveUpMs },
+      );
+      for (const ledger of ledgers) {
+        if (outcome.kind === "done") {
+          const id = String((outcome.answer.body as { id?: unknown } | null)?.id);
+          ledger.acknowledge(key, { id, group: vendorId, atMs: nowMs() });
+        } else ledger.refuse(key, outcome);
+      }
+      return outcome;
+    },
+  };
+}
+
+function bunsFor(orderId: string, buyerId: string): object {
+  const unitPrice = 3_500;
+  const items = [{ name: "Cinnamon bun", quantity: 2, unitPrice }];
+  const order = { orderId, buyerId, items, total: 2 * unitPrice, currency: "SEK" };
+  return order satisfies Record<keyof Omit<Order, "note">, unknown>;
+}

@@ -1,0 +1,134 @@
+import { openEventStream } from "@localstreet/client/event-stream";
+import { encodeEventId, NO_CHECK, parseEventId } from "@localstreet/contracts/event-id";
+import type { ResumeEvent } from "@localstreet/contracts/vendor-events";
+import { HistoryError, readMessages } from "./chat-history.ts";
+import { type Ledger, orderKey, type StoredEntry } from "./ledger.ts";
+import type { Identity, Target } from "./target.ts";
+
+/** Vendors that one token may act for. */
+const VENDORS_OF_A_TOKEN = 200;
+const READERS = 8;
+
+/**
+ * Asks the platform itself, through its public API, what it holds of the path, and tells the ledger: vendors' streams from
+ * their beginning, or the history of each conversation that the ledger knows. What is not kept any more is not stored.
+ *
+ * @throws {Error} when the platform cannot be asked.
+ */
+export async function readStored(
+  ledger: Ledger,
+  { target, vendorIds }: { target: Target; vendorIds: readonly string[] },
+): Promise<void> {
+  ledger.isStoredKnown = true;
+  if (ledger.path === "tracking") throw new Error("nothing of tracking is stored for long");
+  const sources =
+    ledger.path === "chat"
+      ? ledger.groups.map((id) => () => storedMessages(target, id, vendorIds))
+      : vendorIds.map((id) => () => storedOrders(target, id));
+  const readers = Array.from({ length: READERS }, async () => {
+    for (let source = sources.pop(); source; source = sources.pop()) {
+      for await (const entry of source()) ledger.store(entry);
+    }
+  });
+  await Promise.all(readers);
+}
+
+/** Everything that is kept of a vendor's events. */
+export async function* storedOrders(target: Target, vendorId: string): AsyncGenerator<StoredEntry> {
+  const { resume } = await readStream(target, vendorId, undefined);
+  const now = parseEventId(resume.to);
+  if (!now) throw new Error(`"${resume.to}" is no event id`);
+  let lastEventId = encodeEventId({ epoch: now.epoch, sequence: 0, check: NO_CHECK });
+  for (;;) {
+    const page = await readStream(target, vendorId, lastEventId);
+    for (const { id, order } of page.orders) {
+      yield { key: orderKey(order.vendorId, order.orderId), id, group: order.vendorId };
+      lastEventId = id;
+    }
+    if (page.isWhole) return;
+  }
+}
+
+interface StoredPage {
+  readonly resume: ResumeEvent;
+  readonly orders: { id: string; order: { vendorId: string; orderId: string } }[];
+  /** Whether these are all that there were. */
+  readonly isWhole: boolean;
+}
+
+/** A stream that says that more follows than it counts is read until it is quiet for so long. */
+const QUIET_MS = 500;
+const STREAM_TIMEOUT_MS = 15_000;
+
+/** What a stream replays after `lastEventId`, or as much of it as comes in one go. */
+function readStream(
+  target: Target,
+  vendorId: string,
+  lastEventId: string | undefined,
+): Promise<StoredPage> {
+  const identity = { role: "vendor", sub: "oracle-auditor", vendors: [vendorId] } as const;
+  return new Promise((resolve, reject) => {
+    const orders: StoredPage["orders"] = [];
+    let resume: ResumeEvent | undefined;
+    let quiet: NodeJS.Timeout | undefined;
+    const late = setTimeout(() => {
+      finish(() => reject(new Error(`the stream of ${vendorId} could not be read`)));
+    }, STREAM_TIMEOUT_MS);
+    const stream = openEventStream({
+      url: `${target.url}/api/vendor/${vendorId}/notifications/stream`,
+      token: () => target.tokenFor(identity),
+      lastEventId,
+      onEvent(event) {
+        if (event.event === "resume") resume ??= JSON.parse(event.data) as ResumeEvent;
+        if (event.event === "new-order") {
+          orders.push({ id: event.id ?? "", order: JSON.parse(event.data) });
+        }
+        if (resume) onProgress(resume);
+      },
+      onState(state) {
+        if (state.phase !== "refused") return;
+        finish(() => reject(new Error(`the stream of ${vendorId} was refused: ${state.code}`)));
+      },
+    });
+
+    function onProgress(told: ResumeEvent): void {
+      const due = told.status === "fresh" ? 0 : told.replayed;
+      clearTimeout(quiet);
+      if (due !== null && orders.length >= due) done(told, true);
+      else quiet = setTimeout(() => done(told, false), QUIET_MS);
+    }
+
+    function done(told: ResumeEvent, isWhole: boolean): void {
+      // A replay that brings nothing would be asked for without end.
+      finish(() => resolve({ resume: told, orders, isWhole: isWhole || orders.length === 0 }));
+    }
+
+    function finish(settle: () => void): void {
+      clearTimeout(late);
+      clearTimeout(quiet);
+      stream.close();
+      settle();
+    }
+  });
+}
+
+/** The whole history of a conversation, read as staff of whichever of `vendorIds` it belongs to. */
+export async function* storedMessages(
+  target: Target,
+  conversationId: string,
+  vendorIds: readonly string[],
+): AsyncGenerator<StoredEntry> {
+  for (let start = 0; start < vendorIds.length; start += VENDORS_OF_A_TOKEN) {
+    const vendors = vendorIds.slice(start, start + VENDORS_OF_A_TOKEN);
+    const staff: Identity = { role: "vendor", sub: "oracle-auditor", vendors };
+    try {
+      for await (const message of readMessages(target, staff, conversationId, 0)) {
+        const { clientMessageId, messageId, seq } = message;
+        yield { key: clientMessageId, id: messageId, seq, group: conversationId };
+      }
+      return;
+    } catch (error) {
+      if (!(error instanceof HistoryError && error.code === "not-found")) throw error;
+    }
+  }
+}
