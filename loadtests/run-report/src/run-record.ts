@@ -1,0 +1,54 @@
+import { FAULTS, type Fault, type Verdict } from "@localstreet/oracle/judge";
+import type { TimelineRecord } from "./timeline.ts";
+
+/** All that is known of one run: written as `run.json`, shown as `run.html`. */
+export interface RunRecord {
+  readonly scenario: string;
+  readonly description: string;
+  /** The platform's address. */
+  readonly target: string;
+  /** Milliseconds since the epoch. */
+  readonly startedAtMs: number;
+  readonly endedAtMs: number;
+  /** As in `200 visitors`. */
+  readonly size: string;
+  readonly verdicts: readonly Verdict[];
+  /** What went wrong besides, in a line each. */
+  readonly faults: readonly string[];
+  readonly timeline: TimelineRecord;
+  /** What the load itself took of this machine's processors, 0 to 1. Absent: not measured. */
+  readonly generatorShare?: number;
+}
+
+/** Whether nothing at all went wrong. */
+export function isClean(run: Pick<RunRecord, "verdicts" | "faults">): boolean {
+  return run.faults.length === 0 && run.verdicts.every(({ ok }) => ok);
+}
+
+/** The whole run in one sentence. */
+export function summarise(run: RunRecord): string {
+  if (isClean(run)) {
+    const delivered = Object.values(run.timeline.paths)
+      .flat()
+      .reduce((sum, [, [, , , count]]) => sum + count, 0);
+    return `Nothing was lost: ${delivered.toLocaleString("en")} deliveries, each where it belongs.`;
+  }
+  const broken = run.verdicts.filter(({ ok }) => !ok);
+  const said = broken.map(
+    (verdict) => `${verdict.path}: ${complaintsOf(verdict).join(", ") || "not as promised"}`,
+  );
+  if (said.length > 0) return said.join("; ");
+  return run.faults[0] as string;
+}
+
+/** What a verdict holds against the platform, as in `3 lost`. */
+export function complaintsOf(verdict: Verdict): string[] {
+  return FAULTS.flatMap((fault) => {
+    const count = verdict[fault];
+    return count ? [`${count.toLocaleString("en")} ${inWords(fault)}`] : [];
+  });
+}
+
+function inWords(fault: Fault): string {
+  return fault.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+}
