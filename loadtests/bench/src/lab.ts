@@ -1,0 +1,78 @@
+import { join } from "node:path";
+import { type Platform, startPlatform } from "@localstreet/local/platform";
+import { type Generator, startGenerator } from "./generator-process.ts";
+
+export interface LabSettings {
+  readonly rounds: number;
+  readonly windowMs: number;
+  readonly warmUpMs: number;
+  /** Takes CPU profiles of the platform's service while it is measured. */
+  readonly profileDir: string | undefined;
+}
+
+/** What all benchmarks of a run share. */
+export interface Lab {
+  readonly settings: LabSettings;
+  /** Holds what servers write. */
+  readonly dir: string;
+  readonly generator: Generator;
+  /** The platform with one replica of each service, started when it is first asked for. */
+  platform(): Promise<Platform>;
+  /** Something that no earlier round has used. */
+  freshName(prefix: string): string;
+  close(): Promise<void>;
+}
+
+/** Limits that would stop a load test, out of its way; all of them are settings of the services. */
+const PLATFORM_ENV = {
+  LOG_LEVEL: "warn",
+  MESSAGES_PER_SECOND: "1000000",
+  MESSAGES_BURST: "1000000",
+  FRAMES_PER_SECOND: "1000000",
+  FIXES_PER_SECOND: "1000000",
+  FIXES_BURST: "1000000",
+  GATEWAY_CONNECTIONS_PER_ADDRESS: "60000",
+  // A driver that Redis does not know counts as watched for a while; here each starts as what it is meant to be.
+  UNKNOWN_DRIVER_MS: "0",
+};
+
+const PROFILER = new URL("./profiler.mjs", import.meta.url);
+
+export async function openLab(settings: LabSettings, dir: string): Promise<Lab> {
+  const generator = await startGenerator();
+  let platform: Promise<Platform> | undefined;
+  let names = 0;
+  const { profileDir } = settings;
+  return {
+    settings,
+    dir,
+    generator,
+    platform() {
+      platform ??= startPlatform({
+        dataDir: join(dir, "platform"),
+        replicas: {
+          "notification-sse": 1,
+          "chat-ws": 1,
+          "tracking-ingest": 1,
+          "tracking-fanout": 1,
+        },
+        env: {
+          PATH: process.env.PATH,
+          ...PLATFORM_ENV,
+          ...(profileDir === undefined
+            ? {}
+            : { NODE_OPTIONS: `--import ${PROFILER.href}`, BENCH_PROFILE_DIR: profileDir }),
+        },
+      });
+      return platform;
+    },
+    freshName(prefix) {
+      names++;
+      return `${prefix}${Date.now().toString(36)}${names}`;
+    },
+    async close() {
+      generator.stop();
+      await (await platform?.catch(() => undefined))?.stop();
+    },
+  };
+}

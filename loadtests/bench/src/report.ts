@@ -1,0 +1,133 @@
+import { cpus, platform, release, totalmem } from "node:os";
+import type { Column, Target } from "./benchmark.ts";
+import { figureOf, type JudgedTarget, judgeTargets } from "./judge-targets.ts";
+import type { BenchmarkResult } from "./run-benchmark.ts";
+import { pairRatios, type Summary, summarize } from "./statistics.ts";
+
+/** A generator that takes more of the machine than this is part of the result. */
+const GENERATOR_SHARE_MAX = 0.6;
+
+export interface RunConditions {
+  readonly at: string;
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly versions: Readonly<Record<string, string>>;
+}
+
+/** One document for all results of a run. */
+export function formatReport(
+  results: readonly BenchmarkResult[],
+  conditions: RunConditions,
+): string {
+  const parts = [
+    "# Benchmarks\n",
+    `${conditions.at}, ${describeMachine()}, ${describeVersions(conditions.versions)}. ` +
+      `${conditions.rounds} interleaved rounds of ${conditions.seconds} s each; medians, with the smallest and the ` +
+      "largest in brackets. Ratios are paired within a round. On a machine that does other things a difference under " +
+      "20 % says nothing.\n",
+    "## Targets\n",
+    formatTargets(results.flatMap(judgeTargets)),
+    ...results.map(formatResult),
+  ];
+  return `${parts.join("\n")}\n`;
+}
+
+/** The table of one benchmark. */
+export function formatResult(result: BenchmarkResult): string {
+  const { benchmark, contestants } = result;
+  const [main] = benchmark.columns;
+  const head = ["", ...benchmark.columns.map((column) => column.title), "platform is"];
+  const rows = contestants.map(({ name, rounds, fault }) => {
+    if (!rounds.some((figures) => figures !== undefined)) {
+      return [
+        name,
+        `not measured: ${fault ?? "no figures"}`,
+        ...benchmark.columns.slice(1).map(() => ""),
+        "",
+      ];
+    }
+    const cells = benchmark.columns.map((column) =>
+      formatSummary(summarize(figureOf(contestants, name, column.figure)), column),
+    );
+    return [name, ...cells, main ? ratioTo(result, name, main) : ""];
+  });
+  const shares = contestants.flatMap(({ name }) => {
+    const share = summarize(figureOf(contestants, name, "generatorShare"));
+    return share ? [{ name, share: share.max }] : [];
+  });
+  const busy = shares.filter(({ share }) => share > GENERATOR_SHARE_MAX);
+  const largest = Math.max(0, ...shares.map(({ share }) => share));
+  const faults = contestants.filter(
+    ({ fault, rounds }) => fault !== undefined && rounds.some((figures) => figures !== undefined),
+  );
+  const notes = [
+    ...(benchmark.notes ?? []),
+    ...(shares.length > 0
+      ? [`The generator took ${(largest * 100).toFixed(0)} % of the machine at most.`]
+      : []),
+    ...busy.map(
+      ({ name, share }) =>
+        `**${name}: the generator took ${(share * 100).toFixed(0)} % of the machine, so it is part of this result.**`,
+    ),
+    ...faults.map(({ name, fault }) => `${name}: a round failed: ${fault}`),
+  ];
+  return `\n## ${benchmark.name}\n\n${benchmark.title}.\n\n${table(head, rows)}\n${notes.map((note) => `\n- ${note}`).join("")}\n`;
+}
+
+export function formatTargets(judged: readonly JudgedTarget[]): string {
+  const rows = judged.map(({ target, measured, verdict }) => [
+    target.what,
+    target.against ?? "—",
+    bound(target),
+    measured ? formatRatio(measured) : "—",
+    verdict === "met" ? "met" : `**${verdict}**`,
+  ]);
+  return table(["what", "against", "target", "measured", ""], rows);
+}
+
+function ratioTo(result: BenchmarkResult, name: string, column: Column): string {
+  if (name === "platform") return "";
+  const own = figureOf(result.contestants, "platform", column.figure);
+  const other = figureOf(result.contestants, name, column.figure);
+  const ratio = summarize(pairRatios(own, other));
+  return ratio ? `${formatRatio(ratio)} ×` : "";
+}
+
+function bound({ atMost, atLeast }: Target): string {
+  return atMost !== undefined ? `≤ ${atMost}` : `≥ ${atLeast}`;
+}
+
+function formatRatio({ median, min, max }: Summary): string {
+  return `${round(median)} (${round(min)}–${round(max)})`;
+}
+
+/** Ratios and figures alike: three digits that count are enough. */
+function round(value: number): string {
+  if (Math.abs(value) >= 100) return value.toFixed(0);
+  return Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(2);
+}
+
+function formatSummary(summary: Summary | null, { digits }: Column): string {
+  if (!summary) return "—";
+  const text = (value: number) =>
+    value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  const { median, min, max } = summary;
+  return text(min) === text(max) ? text(median) : `${text(median)} (${text(min)}–${text(max)})`;
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
+}
+
+function describeMachine(): string {
+  const cores = cpus();
+  const gigabytes = (totalmem() / 1_024 ** 3).toFixed(0);
+  return `${cores.length} cores (${cores[0]?.model.trim() ?? "unknown"}), ${gigabytes} GB, ${platform()} ${release()}`;
+}
+
+function describeVersions(versions: Readonly<Record<string, string>>): string {
+  return Object.entries(versions)
+    .map(([name, version]) => `${name} ${version}`)
+    .join(", ");
+}

@@ -1,0 +1,110 @@
+import type { Benchmark, Contestant, Started } from "./benchmark.ts";
+import type { Figures } from "./generator/specs.ts";
+import type { Lab } from "./lab.ts";
+import { cpuMicros, pssBytes } from "./process-cost.ts";
+
+export interface ContestantResult {
+  readonly name: string;
+  /** Figures of each round; `undefined` for a round that failed. */
+  readonly rounds: (Figures | undefined)[];
+  /** Why there are no figures, or why a round has none. */
+  fault?: string;
+}
+
+export interface BenchmarkResult {
+  readonly benchmark: Benchmark;
+  readonly contestants: readonly ContestantResult[];
+}
+
+/** Runs a benchmark: everyone is started, then measured in turn, round after round (A B C A B C). */
+export async function runBenchmark(
+  lab: Lab,
+  benchmark: Benchmark,
+  say: (line: string) => void,
+): Promise<BenchmarkResult> {
+  const results = benchmark.contestants.map(({ name }): ContestantResult => ({ name, rounds: [] }));
+  const running: { contestant: Contestant; started: Started; result: ContestantResult }[] = [];
+  try {
+    for (const [index, contestant] of benchmark.contestants.entries()) {
+      const result = results[index] as ContestantResult;
+      const missing = contestant.missing?.() ?? null;
+      if (missing !== null) {
+        result.fault = missing;
+        say(`  ${contestant.name}: left out, ${missing}`);
+        continue;
+      }
+      try {
+        running.push({ contestant, result, started: await contestant.start(lab) });
+      } catch (error) {
+        result.fault = inOneLine(error as Error);
+        say(`  ${contestant.name}: did not start: ${result.fault}`);
+      }
+    }
+    for (let round = 0; round < lab.settings.rounds; round++) {
+      for (const { contestant, started, result } of running) {
+        try {
+          result.rounds[round] = await runRound(lab, started);
+        } catch (error) {
+          result.rounds[round] = undefined;
+          result.fault = inOneLine(error as Error);
+          say(`  ${contestant.name}: round ${round + 1} failed: ${result.fault}`);
+        }
+      }
+    }
+  } finally {
+    for (const { started } of running.reverse()) await started.stop();
+  }
+  return { benchmark, contestants: results };
+}
+
+function inOneLine(error: Error): string {
+  return error.message.replaceAll(/\s+/g, " ").slice(0, 400);
+}
+
+async function runRound(lab: Lab, started: Started): Promise<Figures> {
+  await started.renew?.();
+  if (started.measure) return await started.measure();
+  if (!started.load) throw new Error("nothing to do");
+  const before = { cpu: 0, store: 0, pss: 0 };
+  const after = { ...before };
+  const storePids = started.storePids?.() ?? [];
+  const read = (into: typeof before) => {
+    into.cpu = cpuMicros(started.pids());
+    into.store = cpuMicros(storePids);
+    into.pss = pssBytes(started.pids());
+  };
+  const profile = () => {
+    if (lab.settings.profileDir !== undefined && started.profilePid) {
+      process.kill(started.profilePid(), "SIGUSR2");
+    }
+  };
+  const spec = await started.load();
+  const inspectedBefore = await started.inspect?.();
+  const figures = await lab.generator.run(spec, {
+    onBegin() {
+      profile();
+      read(before);
+    },
+    onEnd() {
+      read(after);
+      profile();
+    },
+  });
+  const inspectedAfter = await started.inspect?.();
+  const inspected = Object.entries(inspectedAfter ?? {}).map(
+    ([name, value]) => [name, value - (inspectedBefore?.[name] ?? 0)] as const,
+  );
+  const { delivered, connections } = figures;
+  return {
+    ...figures,
+    ...Object.fromEntries(inspected),
+    ...(delivered
+      ? {
+          cpuMicrosEach: (after.cpu - before.cpu) / delivered,
+          storeMicrosEach: (after.store - before.store) / delivered,
+        }
+      : {}),
+    ...(connections ? { bytesEach: (after.pss - before.pss) / connections } : {}),
+    cpuMicros: after.cpu - before.cpu,
+  };
+}

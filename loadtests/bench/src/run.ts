@@ -1,0 +1,145 @@
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { ensurePrograms, STORE_PROGRAMS } from "@localstreet/local/ensure-programs";
+import { pnpmExec, QUIET_TOOLS } from "@localstreet/local/pnpm";
+import { runCommand } from "@localstreet/local/run-command";
+import type { Benchmark } from "./benchmark.ts";
+import { BENCHMARKS } from "./benchmarks/catalog.ts";
+import { judgeTargets } from "./judge-targets.ts";
+import { type Lab, openLab } from "./lab.ts";
+import { type BenchOptions, parseOptions, USAGE } from "./options.ts";
+import { formatReport, formatResult, formatTargets } from "./report.ts";
+import { type BenchmarkResult, runBenchmark } from "./run-benchmark.ts";
+import { readVersions } from "./versions.ts";
+
+const CHECKOUT = fileURLToPath(new URL("../../..", import.meta.url));
+const OUTPUT_DIR = join(CHECKOUT, ".localstreet/bench");
+const WARM_UP_MS = 500;
+const BUILD_TIMEOUT_MS = 600_000;
+/** Sockets of the largest benchmark, twice: those that are cut and those that come back. */
+const FILES_NEEDED = 12_000;
+
+const say = (line: string) => console.log(line);
+
+function list(): void {
+  for (const { name, title, contestants } of BENCHMARKS) {
+    say(`${name.padEnd(18)} ${title}`);
+    say(`${" ".repeat(18)} ${contestants.map((contestant) => contestant.name).join(", ")}`);
+  }
+}
+
+async function prepare(): Promise<void> {
+  const log = (name: string) => join(OUTPUT_DIR, `${name}.log`);
+  await ensurePrograms(STORE_PROGRAMS, { log: say, logFile: log("apt-get") });
+  const what = ["--filter=./services/*", "--filter=@localstreet/bench"];
+  await runCommand({
+    name: "build",
+    ...pnpmExec("turbo", "run", "build", "--output-logs=errors-only", ...what),
+    env: QUIET_TOOLS,
+    logFile: log("build"),
+    timeoutMs: BUILD_TIMEOUT_MS,
+  });
+}
+
+function openFilesLimit(): number {
+  const report = process.report?.getReport() as unknown as {
+    userLimits?: { open_files?: { hard: number | "unlimited" } };
+  };
+  const hard = report?.userLimits?.open_files?.hard ?? "unlimited";
+  return hard === "unlimited" ? Number.POSITIVE_INFINITY : Number(hard);
+}
+
+function narrow(benchmark: Benchmark, only: readonly string[]): Benchmark {
+  if (only.length === 0) return benchmark;
+  const contestants = benchmark.contestants.filter(({ name }) => only.includes(name));
+  return { ...benchmark, contestants };
+}
+
+async function runAll(options: BenchOptions, lab: Lab): Promise<BenchmarkResult[]> {
+  const results: BenchmarkResult[] = [];
+  for (const name of options.names) {
+    const benchmark = BENCHMARKS.find((candidate) => candidate.name === name) as Benchmark;
+    say(`\n${name}: ${benchmark.title}`);
+    const startedAtMs = performance.now();
+    const result = await runBenchmark(lab, narrow(benchmark, options.only), say);
+    results.push(result);
+    say(formatResult(result).split("\n").slice(4).join("\n").trimEnd());
+    say(`  ${((performance.now() - startedAtMs) / 1_000).toFixed(0)} s`);
+  }
+  return results;
+}
+
+function write(results: readonly BenchmarkResult[], options: BenchOptions): void {
+  const { rounds, seconds } = options;
+  const at = `${new Date().toISOString().slice(0, 16).replace("T", " ")} UTC`;
+  const conditions = { at, rounds, seconds, versions: readVersions() };
+  const markdown = formatReport(results, conditions);
+  const json = results.map((result) => ({
+    name: result.benchmark.name,
+    title: result.benchmark.title,
+    contestants: result.contestants,
+    targets: judgeTargets(result),
+  }));
+  writeFileSync(join(OUTPUT_DIR, "results.md"), markdown);
+  writeFileSync(
+    join(OUTPUT_DIR, "results.json"),
+    `${JSON.stringify({ conditions, benchmarks: json }, null, 2)}\n`,
+  );
+  if (options.writeDocs) writeFileSync(join(CHECKOUT, "docs/benchmarks.md"), markdown);
+}
+
+async function main(): Promise<void> {
+  const parsed = parseOptions(
+    process.argv.slice(2),
+    BENCHMARKS.map(({ name }) => name),
+  );
+  if (parsed.kind === "help") return say(USAGE);
+  if (parsed.kind === "list") return list();
+  if (parsed.kind === "wrong") {
+    console.error(`${parsed.message}\n\n${USAGE}`);
+    process.exit(2);
+  }
+  const { options } = parsed;
+  if (process.platform !== "linux") {
+    console.error("The benchmarks read the cost of processes from /proc: they run on Linux only.");
+    process.exit(1);
+  }
+  if (openFilesLimit() < FILES_NEEDED) {
+    say(
+      `A process may open ${openFilesLimit()} files here; the largest benchmarks need ${FILES_NEEDED}: ulimit -n`,
+    );
+  }
+  mkdirSync(OUTPUT_DIR, { recursive: true, mode: 0o700 });
+  const profileDir = options.profile ? join(OUTPUT_DIR, "profiles") : undefined;
+  if (profileDir !== undefined) mkdirSync(profileDir, { recursive: true });
+
+  await prepare();
+  const dir = join(OUTPUT_DIR, "servers");
+  rmSync(dir, { recursive: true, force: true });
+  const settings = {
+    rounds: options.rounds,
+    windowMs: options.seconds * 1_000,
+    warmUpMs: WARM_UP_MS,
+    profileDir,
+  };
+  const lab = await openLab(settings, dir);
+  // What was started ends with this process, whichever way it ends.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.once(signal, () => process.exit(1));
+  }
+  try {
+    const results = await runAll(options, lab);
+    write(results, options);
+    say(`\n${formatTargets(results.flatMap(judgeTargets))}`);
+    say(`\nIn ${join(OUTPUT_DIR, "results.md")} and results.json`);
+    if (profileDir !== undefined) say(`CPU profiles: ${profileDir}`);
+  } finally {
+    await lab.close();
+  }
+}
+
+await main().catch((error: Error) => {
+  console.error(error.message);
+  process.exit(1);
+});
