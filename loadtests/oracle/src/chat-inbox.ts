@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Conversation } from "@localstreet/contracts/chat";
 import { HistoryError, listConversations, readMessages } from "./chat-history.ts";
 import { ConversationView, type Heard } from "./conversation-view.ts";
 import { jitteredMs } from "./jitter.ts";
@@ -64,9 +65,8 @@ export class ChatInbox {
    * @throws {HistoryError} and whatever `fetch` throws: then it is to be called again.
    */
   async synchronize(): Promise<void> {
-    const conversations = await listConversations(this.#target, this.#as);
-    for (const { conversationId, lastSeq, ...sides } of conversations) {
-      this.#ids.set(sidesKey(sides), conversationId);
+    const conversations = await this.#list();
+    for (const { conversationId, lastSeq } of conversations) {
       const view = this.#views.get(conversationId);
       if (!view) this.#view(conversationId, this.#isFirst ? lastSeq : 0);
     }
@@ -98,12 +98,24 @@ export class ChatInbox {
     this.#hear(conversationId, message, "ack");
   }
 
-  conversationId(sides: Sides): string | undefined {
+  /** @throws {HistoryError} and whatever `fetch` throws. */
+  async conversationId(sides: Sides): Promise<string | undefined> {
+    const known = this.#ids.get(sidesKey(sides));
+    if (known !== undefined) return known;
+    await this.#list();
     return this.#ids.get(sidesKey(sides));
   }
 
   close(): void {
     this.#isClosed = true;
+  }
+
+  async #list(): Promise<Conversation[]> {
+    const conversations = await listConversations(this.#target, this.#as);
+    for (const { conversationId, ...sides } of conversations) {
+      this.#ids.set(sidesKey(sides), conversationId);
+    }
+    return conversations;
   }
 
   #hear(conversationId: string, message: Heard, by: "push" | "ack"): void {

@@ -100,16 +100,21 @@ export function openChatPerson(options: ChatPersonOptions): ChatPerson {
     }
   }
 
+  /** @throws {SocketError} `not-found` when there is no conversation that staff could answer in. */
+  async function destinationOf(sides: Sides) {
+    if (role === "buyer") return { to: sides.vendorId };
+    const conversationId = await inbox.conversationId(sides).catch(() => {
+      throw new SocketError("not-connected", "the conversations could not be listed", true);
+    });
+    if (conversationId === undefined) {
+      throw new SocketError("not-found", "no such conversation", false);
+    }
+    return { conversationId };
+  }
+
   /** @throws {SocketError} */
   async function send(sides: Sides, clientMessageId: string, text: string): Promise<void> {
-    const conversationId = inbox.conversationId(sides);
-    const destination =
-      conversationId !== undefined
-        ? { conversationId }
-        : role === "buyer"
-          ? { to: sides.vendorId }
-          : undefined;
-    if (!destination) throw new SocketError("not-found", "no such conversation", false);
+    const destination = await destinationOf(sides);
     const ack: ReplyFrame<"send-message"> = await socket.send({
       type: "send-message",
       clientMessageId,

@@ -166,7 +166,7 @@ function countEntries(ledger: Ledger, found: Findings) {
     if (isAcknowledged) counts.acknowledged += 1;
     else if (entries.is(entry, REFUSED)) counts.refused += 1;
     else counts.unknown += 1;
-    if (isStoredKnown && !isStored) {
+    if (isStoredKnown && !isStored && !entries.is(entry, AT_MOST_ONCE)) {
       if (isAcknowledged) found.add("acknowledgedNotStored", name);
       if (entries.is(entry, RECEIVED)) found.add("deliveredNotStored", name);
     }
