@@ -45,7 +45,10 @@ export function createPipe(from: Socket, to: Socket, filter?: Filter): Pipe {
 
   function pass(chunk: Buffer | null): void {
     if (isStopped) return;
-    if (delayMs === 0 && waiting.length === 0 && !isBlocked) return write(chunk);
+    if (delayMs === 0 && waiting.length === 0 && !isBlocked) {
+      write(chunk);
+      return;
+    }
     waiting.push({ chunk, dueAtMs: performance.now() + delayMs });
     waitingBytes += chunk?.length ?? 0;
     flow();

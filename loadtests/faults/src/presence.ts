@@ -1,0 +1,58 @@
+import type { ConnectionState } from "@localstreet/client/connection-state";
+import { timeUntil } from "./wait.ts";
+
+/** Who of many clients is connected, and how often they were not. */
+export interface Presence {
+  /** For the `onState` of one more client. */
+  enter(): (state: ConnectionState) => void;
+  readonly wanted: number;
+  readonly open: number;
+  /** Connections lost since the start. */
+  readonly lost: number;
+  /**
+   * How long it takes until everybody is connected and has been for `steadyMs`, that time not counted: who has lost a
+   * connection learns of it only a little later.
+   */
+  timeUntilAllOpen(timeoutMs: number, steadyMs?: number): Promise<number | null>;
+}
+
+export function createPresence(): Presence {
+  let wanted = 0;
+  let open = 0;
+  let lost = 0;
+  let allOpenSinceMs = 0;
+  return {
+    enter() {
+      wanted += 1;
+      let isOpen = false;
+      return ({ phase }) => {
+        if (phase === "open" && !isOpen) {
+          isOpen = true;
+          open += 1;
+          allOpenSinceMs = performance.now();
+        } else if (phase !== "open" && isOpen) {
+          isOpen = false;
+          open -= 1;
+          if (phase === "closed") wanted -= 1;
+          else lost += 1;
+        }
+      };
+    },
+    get wanted() {
+      return wanted;
+    },
+    get open() {
+      return open;
+    },
+    get lost() {
+      return lost;
+    },
+    async timeUntilAllOpen(timeoutMs, steadyMs = 1_500) {
+      const startedAtMs = performance.now();
+      const isSteady = () =>
+        open === wanted && performance.now() - Math.max(startedAtMs, allOpenSinceMs) >= steadyMs;
+      const ms = await timeUntil(isSteady, timeoutMs + steadyMs);
+      return ms === null ? null : Math.max(0, Math.round(allOpenSinceMs - startedAtMs));
+    },
+  };
+}
