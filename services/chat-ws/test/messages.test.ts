@@ -169,7 +169,10 @@ describe("C4 C5: order and repetition", () => {
       expect(body.messages.map(({ seq }: { seq: number }) => seq)).toEqual(seqs);
       for (const device of devices) {
         const own = device.frames.filter(({ type }) => type === "ack").map(({ seq }) => seq);
-        await until(() => messagesOf(device).length === total - own.length, { what: "all pushes" });
+        await until(() => messagesOf(device).length === total - own.length, {
+          timeoutMs: 15_000,
+          what: "all pushes",
+        });
         const pushed = messagesOf(device).map(({ seq }) => seq);
         expect(pushed).toEqual(seqs.filter((seq) => !own.includes(seq)));
         device.close();
@@ -225,7 +228,10 @@ test("C6: content comes back as it was sent, to devices and from the table", asy
   for (const content of texts) {
     expect((await say(client, { to: vendorId, content })).type).toBe("ack");
   }
-  await until(() => messagesOf(till).length === texts.length, { what: "all texts" });
+  await until(() => messagesOf(till).length === texts.length, {
+    timeoutMs: 15_000,
+    what: "all texts",
+  });
   expect(messagesOf(till).map(({ content }) => content)).toEqual(texts);
   const { conversationId } = messagesOf(till)[0];
   const stored: string[] = [];
