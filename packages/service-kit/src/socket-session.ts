@@ -39,6 +39,8 @@ export interface SocketHandlers<F extends ClientFrame, Data> {
     session: SocketSession<Data>,
     frame: Exclude<F, { type: "authenticate" }>,
   ): Promise<void> | void;
+  /** The client has authenticated again: `session.principal` may have other vendors than before. */
+  onRenew?(session: SocketSession<Data>): void;
   /** Once per socket for which `onOpen` ran. */
   onClose(session: SocketSession<Data>): void;
 }
@@ -167,7 +169,8 @@ export class OpenSocket<F extends ClientFrame, Data> implements SocketSession<Da
   #admit(principal: Principal, ref?: number): void {
     this.#principal = principal;
     this.#expiryTold = false;
-    this.#data ??= { value: this.#route.onOpen(this) };
+    if (this.#data) this.#route.onRenew?.(this);
+    else this.#data = { value: this.#route.onOpen(this) };
     this.send({
       type: "authenticated",
       ...(ref === undefined ? {} : { ref }),

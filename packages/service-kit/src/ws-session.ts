@@ -53,6 +53,7 @@ export async function registerSocketRoute<F extends ClientFrame, Data>(
     frameSchema: route.frameSchema,
     onOpen: route.onOpen.bind(route),
     onFrame: route.onFrame.bind(route),
+    ...(route.onRenew ? { onRenew: route.onRenew.bind(route) } : {}),
     onClose: route.onClose.bind(route),
     onEnd: (code: number) => closes.inc({ code: String(code) }),
   };

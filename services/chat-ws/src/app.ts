@@ -51,6 +51,7 @@ export async function buildApp(kit: ServiceKit<ChatConfig>): Promise<App> {
     timeoutMs: config.COMMIT_MS,
     onBatch: metrics.onBatch,
     onStored(message, { sides: { buyerId, vendorId }, sessionId }) {
+      if (sessionId !== null) feed.noteOrigin(message.messageId, sessionId);
       const signal: ChatSignal = { origin: sessionId, buyerId, vendorId, message };
       const payload = JSON.stringify(signal);
       // Dropped while the bus is away: the catch-up of every replica finds the message in the table.

@@ -1,12 +1,13 @@
 import type { Bus } from "@localstreet/bus/connection";
 import type { ChatMessage } from "@localstreet/contracts/chat";
-import type { ConversationId } from "@localstreet/contracts/ids";
+import type { ConversationId, MessageId } from "@localstreet/contracts/ids";
 import { liveChatSubject, type Party, partyKey } from "@localstreet/contracts/subjects";
 import type { ChatStore } from "@localstreet/db/chat-store";
 import { createAudience } from "@localstreet/fanout/audience";
 import { encodeTextFrame } from "@localstreet/fanout/ws-connection";
 import type { Logger } from "@localstreet/service-kit/logger";
 import type { SocketSession } from "@localstreet/service-kit/ws-session";
+import { LRUCache } from "lru-cache";
 import { parseChatSignal } from "./chat-signal.ts";
 import { ConversationOrder } from "./conversation-order.ts";
 import { type Sides, sideOf } from "./membership.ts";
@@ -16,6 +17,8 @@ export type ChatListener = Pick<SocketSession<unknown>, "sessionId" | "connectio
 
 /** Messages on their way to the sockets of this replica (PROTOCOL.md C3, C4, C9). */
 export interface ChatFeed {
+  /** Remembers who sent a message that this replica committed: that device needs no push of it, whatever brings it. */
+  noteOrigin(messageId: MessageId, sessionId: string): void;
   join(listener: ChatListener, party: Party): void;
   leave(listener: ChatListener, party: Party): void;
   /**
@@ -44,6 +47,8 @@ interface Followed {
 /** Messages of a conversation that wait for one before them; further ones are read from the table. */
 const HELD_MAX = 200;
 const READ_LIMIT = 200;
+/** Messages whose senders are remembered, for as long as a catch-up may still bring them. */
+const ORIGINS_MAX = 10_000;
 /** Conversations that are read in one statement. */
 const READ_CONVERSATIONS = 100;
 
@@ -65,6 +70,7 @@ export function openChatFeed(options: {
   const { bus, store, reorderMs, overlapMs, logger } = options;
   const followed = new Map<ConversationId, Followed>();
   const subscriptions = new Map<string, { unsubscribe(): void }>();
+  const origins = new LRUCache<MessageId, string>({ max: ORIGINS_MAX });
   const audience = createAudience<string, ChatListener>({
     onLast(key) {
       subscriptions.get(key)?.unsubscribe();
@@ -179,13 +185,15 @@ export function openChatFeed(options: {
     const first = messages[0]?.seq ?? order.firstHeld;
     if (first !== null) deliver(entry, order.startAt(first - 1));
     for (const message of messages) {
-      const due = order.accept(message.seq, { message, origin: null });
+      const origin = origins.get(message.messageId) ?? null;
+      const due = order.accept(message.seq, { message, origin });
       healed += due.length;
       deliver(entry, due);
     }
   }
 
   return {
+    noteOrigin: (messageId, sessionId) => void origins.set(messageId, sessionId),
     join(listener, party) {
       const key = partyKey(party);
       audience.join(key, listener);

@@ -1,5 +1,5 @@
 import { type ChatClientFrame, chatClientFrameSchema } from "@localstreet/contracts/chat";
-import type { Party } from "@localstreet/contracts/subjects";
+import { type Party, partyKey } from "@localstreet/contracts/subjects";
 import type { Principal } from "@localstreet/service-kit/auth";
 import type { ServiceKit } from "@localstreet/service-kit/service";
 import { registerSocketRoute, type SocketRoute } from "@localstreet/service-kit/ws-session";
@@ -8,7 +8,7 @@ import type { ChatConfig } from "./config.ts";
 import type { SendMessage } from "./send-message.ts";
 
 interface SessionData {
-  readonly parties: readonly Party[];
+  parties: readonly Party[];
   readonly listener: ChatListener;
 }
 
@@ -29,6 +29,16 @@ export async function registerChatSocket(
     async onFrame(session, { ref, type: _, ...request }) {
       const ack = await sendMessage(session.principal, request, session.sessionId);
       session.send({ type: "ack", ...(ref === undefined ? {} : { ref }), ...ack });
+    },
+    onRenew({ data, principal }) {
+      // The new ones first: what both have in common stays followed.
+      const parties = partiesOf(principal);
+      const kept = new Set(parties.map(partyKey));
+      for (const party of parties) feed.join(data.listener, party);
+      for (const party of data.parties) {
+        if (!kept.has(partyKey(party))) feed.leave(data.listener, party);
+      }
+      data.parties = parties;
     },
     onClose({ data }) {
       for (const party of data.parties) feed.leave(data.listener, party);

@@ -43,6 +43,8 @@ test("C9: what was committed while the bus was away reaches the other replica wi
   await say(client, { to: vendorId });
   await until(() => messagesOf(till).length === 3, { timeoutMs: 10_000, what: "the third" });
   expect(messagesOf(till).map(({ seq }) => seq)).toEqual([1, 2, 3]);
+  // C3: the device that sent it has its ack, also where the table brought the message.
+  expect(messagesOf(client)).toEqual([]);
   client.close();
   till.close();
 });

@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
 import { messageFrameSchema } from "@localstreet/contracts/chat";
+import { tokenFor } from "@localstreet/testkit/tokens";
 import { until } from "@localstreet/testkit/wait";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Chat, call, connectAs, messagesOf, newName, say, startChat } from "./start-chat.ts";
@@ -84,6 +85,24 @@ describe("C1 C2 C3: a message", () => {
     expect(acks.map((ack) => ack.seq).sort()).toEqual([1, 2, 3, 4]);
     a.close();
     b.close();
+  });
+
+  test("C3 A7: staff who authenticate again get the messages of the vendors in their new token", async () => {
+    const [one, two] = chat.replicas;
+    const [before, after] = [newPair(), newPair()];
+    const [buyerBefore, buyerAfter, till] = await Promise.all([
+      connectAs(one, before.buyer),
+      connectAs(one, after.buyer),
+      connectAs(two, before.staff),
+    ]);
+    const renewed = { ...before.staff, vendors: [after.vendorId] };
+    till.send({ type: "authenticate", ref: 1, token: await tokenFor(renewed) });
+    await till.next((frame) => frame.ref === 1);
+    await say(buyerBefore, { to: before.vendorId, content: "to the vendor that is gone" });
+    await say(buyerAfter, { to: after.vendorId, content: "to the new vendor" });
+    await till.next((frame) => frame.content === "to the new vendor");
+    expect(messagesOf(till)).toHaveLength(1);
+    for (const client of [buyerBefore, buyerAfter, till]) client.close();
   });
 
   test("A6 C2: another's conversation is not found, like one that does not exist", async () => {
