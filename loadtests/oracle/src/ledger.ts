@@ -145,26 +145,19 @@ export class Ledger {
     if (!this.entries.is(entry, OFFERED)) return;
     const audience = this.audienceOf(entry);
     const slot = audience.slots.get(receiver);
-    if (slot === undefined) {
-      if (!audience.scopes.some((scope) => this.#isAdmitted(receiver, scope))) {
-        this.findings.add("wrongPerson", () => `${key} to ${receiver}`);
-        return;
-      }
-    } else if (this.entries.isDelivered(entry, slot)) {
-      this.findings.add("duplicated", () => `${key} to ${receiver}`);
+    if (slot === undefined && !audience.scopes.some((scope) => this.#isAdmitted(receiver, scope))) {
+      this.findings.add("wrongPerson", () => `${key} to ${receiver}`);
       return;
-    } else {
+    }
+    const isAgain = slot !== undefined && this.entries.isDelivered(entry, slot);
+    if (slot !== undefined && !isAgain) {
       this.entries.setDelivered(entry, slot);
       this.receiveMs.add(atMs - this.entries.offeredAtMs.get(entry));
       const wasOwed = this.entries.is(entry, ACKNOWLEDGED) && !this.entries.is(entry, AT_MOST_ONCE);
       if (wasOwed) this.#owed -= 1;
     }
-    const group = this.entries.group.get(entry);
-    const seq = this.#placeOf(sighting) ?? this.entries.seq.get(entry);
-    if (seq === 0 || group === 0) return;
-    const order = this.#lanes.advance(this.#receiverNumber(receiver), group, seq);
-    if (order === "older") this.findings.add("outOfOrder", () => `${key} to ${receiver}`);
-    if (order === "same") this.findings.add("duplicated", () => `${key} to ${receiver}`);
+    const wrong = this.#orderFault(receiver, entry, sighting, isAgain);
+    if (wrong) this.findings.add(wrong, () => `${key} to ${receiver}`);
   }
 
   /** From now on `receiver` may get what is offered to `scope`, though it need not. */
@@ -297,6 +290,24 @@ export class Ledger {
   #placeOf({ id, seq }: Sighting): number | undefined {
     if (seq !== undefined || id === undefined) return seq;
     return this.path === "chat" ? undefined : parseEventId(id)?.sequence;
+  }
+
+  /** What is wrong with the place at which an entry came. On tracking an old position is one, seen before or not. */
+  #orderFault(
+    receiver: string,
+    entry: number,
+    sighting: Sighting,
+    isAgain: boolean,
+  ): "duplicated" | "outOfOrder" | null {
+    const group = this.entries.group.get(entry);
+    const seq = this.#placeOf(sighting) ?? this.entries.seq.get(entry);
+    const order =
+      seq > 0 && group > 0
+        ? this.#lanes.advance(this.#receiverNumber(receiver), group, seq)
+        : "unknown";
+    if (isAgain) return this.path === "tracking" && order === "older" ? "outOfOrder" : "duplicated";
+    if (order === "older") return "outOfOrder";
+    return order === "same" ? "duplicated" : null;
   }
 
   #keepNewest(entry: number): void {

@@ -1,0 +1,49 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { FAULTS, formatVerdict, type Verdict } from "../src/judge.ts";
+import { LIES, SHOWS_ON } from "../src/lies/lies.ts";
+import { formatHearings, type Hearing, hearLies, hearServer } from "../src/lies/run-lies.ts";
+
+const wrongRows = (verdict: Verdict) => FAULTS.filter((row) => verdict[row]);
+
+let heard: readonly Hearing[];
+
+beforeAll(async () => {
+  heard = await hearLies();
+  console.log(formatHearings(heard));
+}, 60_000);
+
+test("an honest server is not accused, though it cuts every connection", async () => {
+  const verdicts = await hearServer(null);
+  for (const verdict of verdicts) {
+    expect(verdict.ok, formatVerdict(verdict)).toBe(true);
+    expect(verdict.droppedByClients).not.toHaveProperty("repeated");
+    expect(verdict.unknown + verdict.refused).toBe(0);
+  }
+  const [orders, dashboard, chat, tracking] = verdicts;
+  expect(orders).toMatchObject({
+    offered: 720,
+    delivered: 1_440,
+    verdicts: { complete: 4, fresh: 4 },
+  });
+  expect(dashboard).toMatchObject({ offered: 720 + 24, owed: 720 });
+  expect(chat).toMatchObject({ offered: 24, delivered: 3 * 24, acknowledgedNotStored: 0 });
+  expect(tracking).toMatchObject({ offered: 12, acknowledged: 12 });
+});
+
+describe("each lie is found by the right row, and nothing else is accused", () => {
+  test.each(LIES.map((lie, index) => ({ ...lie, index })))(
+    "$path: the server $lie: $row",
+    (lie) => {
+      const hearing = heard[lie.index];
+      expect(hearing?.found).toBeGreaterThan(0);
+      for (const verdict of hearing?.verdicts ?? []) {
+        const isLiedOn = SHOWS_ON[lie.path].includes(verdict.path);
+        const allowed: readonly string[] = isLiedOn ? [lie.row, ...(lie.also ?? [])] : [];
+        expect(
+          wrongRows(verdict).filter((row) => !allowed.includes(row)),
+          formatVerdict(verdict),
+        ).toEqual([]);
+      }
+    },
+  );
+});
