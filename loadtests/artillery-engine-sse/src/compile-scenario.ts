@@ -20,8 +20,12 @@ interface StepSpec {
     /** For several streams of one visitor. */
     readonly name?: string;
     readonly lastEventId?: string;
-    /** A function of the processor that is called with each event, the visit's context and the metrics. */
+    /** A function of the processor that is called with each event, the visit's context, the metrics and the stream's name. */
     readonly onEvent?: string;
+    /** The same for events that were sent again and that the visitor knew. */
+    readonly onRepeated?: string;
+    /** The same with what the connection is doing, instead of an event. */
+    readonly onState?: string;
   };
   readonly expect?: {
     readonly event?: string;
@@ -42,6 +46,13 @@ interface StepSpec {
 }
 
 type Step = (context: VisitContext, streams: VisitorStreams) => Promise<void>;
+interface ScenarioSpec {
+  readonly flow: readonly StepSpec[];
+  /** Functions of the processor. Those of `afterScenario` run also when a step has failed. */
+  readonly beforeScenario?: string | readonly string[];
+  readonly afterScenario?: string | readonly string[];
+}
+
 type AnyFunction = (...values: unknown[]) => unknown;
 
 const DEFAULT_STREAM = "stream";
@@ -52,19 +63,26 @@ const DEFAULT_STREAM = "stream";
  * @throws when a step is none that this engine knows, or names a function that the processor does not have.
  */
 export function compileScenario(options: {
-  scenario: { readonly flow: readonly StepSpec[] };
+  scenario: ScenarioSpec;
   metrics: Metrics;
   config: ScriptConfig;
   tools: ArtilleryTools;
 }): (context: VisitContext) => Promise<void> {
   const { config, metrics, tools } = options;
   const sse = config.engines?.sse ?? {};
-  const steps = options.scenario.flow.map(compile);
+  const { flow, beforeScenario = [], afterScenario = [] } = options.scenario;
+  const steps = [...[beforeScenario].flat().map(callStep), ...flow.map(compile)];
+  const lastSteps = [afterScenario].flat().map(callStep);
 
   function processorFunction(name: string): AnyFunction {
     const found = config.processor?.[name];
     if (typeof found !== "function") throw new Error(`the processor has no function "${name}"`);
     return found as AnyFunction;
+  }
+
+  function callStep(name: string): Step {
+    const run = processorFunction(name);
+    return async (context) => void (await run(context, metrics));
   }
 
   function compile(spec: StepSpec): Step {
@@ -74,10 +92,7 @@ export function compileScenario(options: {
       const name = spec.close === true ? DEFAULT_STREAM : spec.close;
       return async (_context, streams) => streams.close(name);
     }
-    if (spec.function !== undefined) {
-      const run = processorFunction(spec.function);
-      return async (context) => void (await run(context, metrics));
-    }
+    if (spec.function !== undefined) return callStep(spec.function);
     if (spec.think !== undefined) {
       const think = tools.createThink({ think: spec.think }, config.defaults?.think ?? {});
       return (context) => awaitStep(think, context);
@@ -91,14 +106,25 @@ export function compileScenario(options: {
   }
 
   function compileStream(spec: NonNullable<StepSpec["stream"]>): Step {
-    const onEvent = spec.onEvent === undefined ? undefined : processorFunction(spec.onEvent);
+    const listener = (name: string | undefined) =>
+      name === undefined ? undefined : processorFunction(name);
+    const onEvent = listener(spec.onEvent);
+    const onRepeated = listener(spec.onRepeated);
+    const onState = listener(spec.onState);
     return async (context, streams) => {
-      const { url, token, name, lastEventId } = tools.template({ ...spec }, context);
-      await streams.open(name ?? DEFAULT_STREAM, {
+      const {
+        url,
+        token,
+        lastEventId,
+        name = DEFAULT_STREAM,
+      } = tools.template({ ...spec }, context);
+      await streams.open(name, {
         url: new URL(url, config.target).href,
         token,
         lastEventId,
-        onEvent: (event) => void onEvent?.(event, context, metrics),
+        onEvent: (event) => void onEvent?.(event, context, metrics, name),
+        onRepeated: (event) => void onRepeated?.(event, context, metrics, name),
+        onState: (state) => void onState?.(state, context, metrics, name),
       });
     };
   }
@@ -140,6 +166,7 @@ export function compileScenario(options: {
       for (const step of steps) await step(context, streams);
     } finally {
       streams.closeAll();
+      for (const step of lastSteps) await step(context, streams);
     }
   };
 }

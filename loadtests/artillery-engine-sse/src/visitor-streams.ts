@@ -1,3 +1,4 @@
+import type { ConnectionState } from "@localstreet/client/connection-state";
 import {
   type EventStream,
   openEventStream,
@@ -12,6 +13,8 @@ export interface StreamSpec {
   readonly token: string;
   readonly lastEventId?: string | undefined;
   onEvent(event: StreamEvent): void;
+  onRepeated(event: StreamEvent): void;
+  onState(state: ConnectionState): void;
 }
 
 /** The streams of one visitor, each under a name. */
@@ -54,7 +57,12 @@ export function createVisitorStreams(metrics: Metrics, config: SseConfig): Visit
           spec.onEvent(event);
           queue.push(event);
         },
+        onRepeated(event) {
+          metrics.emit("counter", "sse.repeated", 1);
+          spec.onRepeated(event);
+        },
         onState(state) {
+          spec.onState(state);
           if (state.phase === "open") {
             const waitedMs = performance.now() - beganAtMs;
             metrics.emit("counter", opened ? "sse.reconnects" : "sse.streams", 1);

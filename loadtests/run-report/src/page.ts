@@ -83,20 +83,16 @@ function markList({ marks }: Shared): string {
   return `<ol class="marks">${items.join("")}</ol>`;
 }
 
-function verdictTable({ verdicts, timeline }: RunRecord): string {
+function verdictTable({ verdicts }: RunRecord): string {
   if (verdicts.length === 0) return "";
   const rows = verdicts.map((verdict) => {
     const latency = verdict.latencyMs;
-    const delivered = (timeline.paths[verdict.path] ?? []).reduce(
-      (sum, [, [, , , count]]) => sum + count,
-      0,
-    );
     const complaints = complaintsOf(verdict);
     const cells = [
       number(verdict.offered),
       number(verdict.acknowledged),
       number(verdict.refused),
-      number(delivered),
+      number(verdict.delivered),
       formatMs(latency?.p50),
       formatMs(latency?.p99),
       formatMs(latency?.max),

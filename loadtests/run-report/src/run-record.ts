@@ -28,9 +28,7 @@ export function isClean(run: Pick<RunRecord, "verdicts" | "faults">): boolean {
 /** The whole run in one sentence. */
 export function summarise(run: RunRecord): string {
   if (isClean(run)) {
-    const delivered = Object.values(run.timeline.paths)
-      .flat()
-      .reduce((sum, [, [, , , count]]) => sum + count, 0);
+    const delivered = run.verdicts.reduce((sum, verdict) => sum + verdict.delivered, 0);
     return `Nothing was lost: ${delivered.toLocaleString("en")} deliveries, each where it belongs.`;
   }
   const broken = run.verdicts.filter(({ ok }) => !ok);

@@ -15,3 +15,10 @@ export interface HttpResponse {
   readonly statusCode: number;
   readonly body: unknown;
 }
+
+/** An event of a stream, as the engine for them hands it over. */
+export interface HeardEvent {
+  readonly event: string;
+  readonly id: string | null;
+  readonly data: string;
+}

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** Where to send the load, and what to sign tokens with. */
@@ -7,7 +8,9 @@ export interface Target {
   readonly secret: string;
 }
 
-const DATA_DIR = fileURLToPath(new URL("../../../.localstreet/", import.meta.url));
+/** Where `npm start` keeps its data, and where runs leave theirs. */
+export const DATA_DIR =
+  process.env.LOCALSTREET_DIR || fileURLToPath(new URL("../../../.localstreet", import.meta.url));
 
 /**
  * The platform at `url`, or else the one that `npm start` of this checkout runs.
@@ -19,7 +22,7 @@ export async function findTarget(
   env: NodeJS.ProcessEnv,
   dataDir = DATA_DIR,
 ): Promise<Target> {
-  const found = url ?? readOrNothing(`${dataDir}address`);
+  const found = url ?? readOrNothing(join(dataDir, "address"));
   if (!found) {
     throw new Error(
       "No platform runs in this checkout: `npm start` runs one, or give --target URL",
@@ -28,7 +31,7 @@ export async function findTarget(
   if (!/^https?:\/\//.test(found) || !URL.canParse(found)) {
     throw new Error(`--target must be an http or https address, not "${found}"`);
   }
-  const secret = env.AUTH_JWT_SECRET || readOrNothing(`${dataDir}platform/auth-secret`);
+  const secret = env.AUTH_JWT_SECRET || readOrNothing(join(dataDir, "platform/auth-secret"));
   if (!secret) throw new Error("AUTH_JWT_SECRET must be set: it signs the visitors' tokens");
   const { origin } = new URL(found);
   // Any answer will do: somebody is there.
