@@ -354,7 +354,7 @@ test("T9: the answer says whether the driver is live, stale or lost", async () =
   newcomer.close();
 });
 
-test("T5: a connection has so many watches at most", async () => {
+test("T11: a connection has so many watches at most", async () => {
   const first = await storeDelivery(tracking.fanout[0]);
   const buyer = await openAsBuyer(tracking.fanout[0], first.delivery.buyerId);
   const ids = [first.deliveryId];
