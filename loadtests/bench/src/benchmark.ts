@@ -39,6 +39,8 @@ export interface Started {
   readonly measure?: () => Promise<Figures>;
   /** Figures that the server itself knows, taken right before and after what counts. */
   readonly inspect?: () => Promise<Figures>;
+  /** Figures that follow from all others of a round. */
+  readonly derive?: (figures: Figures) => Figures;
   /** Makes it as good as new between rounds. */
   readonly renew?: () => Promise<void>;
   /** The service process that `--profile` looks at. */

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { type Platform, startPlatform } from "@localstreet/local/platform";
 import { type Generator, startGenerator } from "./generator-process.ts";
@@ -18,6 +19,8 @@ export interface Lab {
   readonly generator: Generator;
   /** The platform with one replica of each service, started when it is first asked for. */
   platform(): Promise<Platform>;
+  /** What the platform's tokens are signed with. */
+  readonly jwtSecret: string;
   /** Something that no earlier round has used. */
   freshName(prefix: string): string;
   close(): Promise<void>;
@@ -42,11 +45,13 @@ export async function openLab(settings: LabSettings, dir: string): Promise<Lab> 
   const generator = await startGenerator();
   let platform: Promise<Platform> | undefined;
   let names = 0;
+  const jwtSecret = randomBytes(32).toString("base64url");
   const { profileDir } = settings;
   return {
     settings,
     dir,
     generator,
+    jwtSecret,
     platform() {
       platform ??= startPlatform({
         dataDir: join(dir, "platform"),
@@ -58,6 +63,7 @@ export async function openLab(settings: LabSettings, dir: string): Promise<Lab> 
         },
         env: {
           PATH: process.env.PATH,
+          AUTH_JWT_SECRET: jwtSecret,
           ...PLATFORM_ENV,
           ...(profileDir === undefined
             ? {}

@@ -95,7 +95,7 @@ async function runRound(lab: Lab, started: Started): Promise<Figures> {
     ([name, value]) => [name, value - (inspectedBefore?.[name] ?? 0)] as const,
   );
   const { delivered, connections } = figures;
-  return {
+  const all: Figures = {
     ...figures,
     ...Object.fromEntries(inspected),
     ...(delivered
@@ -107,4 +107,5 @@ async function runRound(lab: Lab, started: Started): Promise<Figures> {
     ...(connections ? { bytesEach: (after.pss - before.pss) / connections } : {}),
     cpuMicros: after.cpu - before.cpu,
   };
+  return { ...all, ...started.derive?.(all) };
 }

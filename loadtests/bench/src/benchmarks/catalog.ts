@@ -1,5 +1,10 @@
 import type { Benchmark, Target } from "../benchmark.ts";
 import { fanoutBenchmark } from "./fanout.ts";
+import { fixBenchmark } from "./fix.ts";
+import { idleBenchmark } from "./idle.ts";
+import { orderBenchmark } from "./order.ts";
+import { startBenchmark } from "./start.ts";
+import { stormBenchmark } from "./storm.ts";
 
 const cpuTarget = (what: string, against: string, atMost: number): Target => ({
   what,
@@ -9,22 +14,60 @@ const cpuTarget = (what: string, against: string, atMost: number): Target => ({
   atMost,
 });
 
-const ONE_THOUSAND = { connections: 1_000, topics: 1, perSecond: 20, burst: 1 };
+const TRANSPORTS = ["sse", "ws"] as const;
 
 /** Every benchmark by name, in the order in which `all` runs them. */
 export const BENCHMARKS: readonly Benchmark[] = [
-  ...(["sse", "ws"] as const).map((transport) =>
+  ...TRANSPORTS.map((transport) =>
     fanoutBenchmark({
       name: `fanout-${transport}`,
       title: `One topic, 1,000 subscribers, 20 messages a second, one at a time (${transport})`,
       transport,
-      size: ONE_THOUSAND,
+      size: { connections: 1_000, topics: 1, perSecond: 20, burst: 1 },
       names: ["limit", "floor", "floor+nats", "nchan", "article", "platform", "platform+gateway"],
       targets: [
-        cpuTarget("fan-out to 1,000", "floor", 1.15),
-        cpuTarget("fan-out to 1,000", "nchan", 1),
-        cpuTarget("fan-out to 1,000", "article", 0.5),
+        cpuTarget(`fan-out to 1,000 (${transport})`, "floor", 1.15),
+        cpuTarget(`fan-out to 1,000 (${transport})`, "nchan", 1),
+        cpuTarget(`fan-out to 1,000 (${transport})`, "article", 0.5),
       ],
     }),
   ),
+  ...TRANSPORTS.map((transport) =>
+    fanoutBenchmark({
+      name: `burst-${transport}`,
+      title: `One topic, 1,000 subscribers, 50 messages a second in bursts of five (${transport})`,
+      transport,
+      size: { connections: 1_000, topics: 1, perSecond: 50, burst: 5 },
+      names: ["limit", "floor", "platform"],
+      targets: [cpuTarget(`fan-out to 1,000 in bursts of five (${transport})`, "limit", 0.6)],
+    }),
+  ),
+  ...TRANSPORTS.map((transport) =>
+    fanoutBenchmark({
+      name: `large-${transport}`,
+      title: `One topic, 10,000 subscribers, 4 messages a second, one at a time (${transport})`,
+      transport,
+      size: { connections: 10_000, topics: 1, perSecond: 4, burst: 1 },
+      names: ["limit", "floor", "platform"],
+      targets: [cpuTarget(`fan-out to 10,000 (${transport})`, "limit", 1.6)],
+      notes: [
+        "Not through the gateway: its workers hold two descriptors for each client and stop below 10,000.",
+      ],
+    }),
+  ),
+  ...TRANSPORTS.map((transport) =>
+    fanoutBenchmark({
+      name: `topics-${transport}`,
+      title: `2,000 topics with one subscriber each, 1,000 messages a second (${transport})`,
+      transport,
+      size: { connections: 2_000, topics: 2_000, perSecond: 1_000, burst: 1 },
+      names: ["limit", "floor", "floor+nats", "article", "platform"],
+      targets: [cpuTarget(`2,000 topics of one (${transport})`, "floor+nats", 1.2)],
+    }),
+  ),
+  ...TRANSPORTS.map(idleBenchmark),
+  ...TRANSPORTS.map(stormBenchmark),
+  fixBenchmark,
+  orderBenchmark,
+  startBenchmark,
 ];

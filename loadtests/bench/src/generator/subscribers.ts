@@ -24,6 +24,8 @@ export interface OpenOptions {
   readonly onNumber: (connection: number, number: number) => void;
   /** Connections on their way at the same time. */
   readonly atOnce?: number;
+  /** The topic of the first connection; 0 when it is absent. */
+  readonly firstTopic?: number;
   readonly lastEventIds?: readonly (string | undefined)[];
   /** A connection that breaks after it was open. */
   readonly onLost?: (connection: number) => void;
@@ -44,7 +46,7 @@ export async function openSubscribers(
     }
   }
   async function openOne(index: number): Promise<OpenConnection> {
-    const topic = index % spec.topics;
+    const topic = ((options.firstTopic ?? 0) + index) % spec.topics;
     const token = spec.tokens?.values[Math.floor(topic / spec.tokens.topicsEach)];
     const lastEventId = options.lastEventIds?.[index];
     const request =
