@@ -14,7 +14,7 @@ import type { z } from "zod";
 import type { Principal } from "./auth.ts";
 import type { CommonConfig, SocketConfig } from "./config.ts";
 import { problemOf } from "./http.ts";
-import { createRateLimiter, type RateLimiter } from "./rate-limit.ts";
+import { type Rate, TokenBucket } from "./rate-limit.ts";
 import type { ServiceKit } from "./service.ts";
 
 /** One authenticated WebSocket. `Data` is the service's own state of it. */
@@ -47,6 +47,8 @@ export interface SocketHandlers<F extends ClientFrame, Data> {
 
 export interface SocketContext<F extends ClientFrame, Data> extends SocketHandlers<F, Data> {
   readonly kit: ServiceKit<CommonConfig & SocketConfig>;
+  /** Of the frames of one socket. */
+  readonly frameRate: Rate;
   /** The server closes a socket, for whatever reason. */
   onEnd(code: CloseCode): void;
 }
@@ -58,6 +60,8 @@ type AuthenticateFrame = z.infer<typeof authenticateFrameSchema>;
 const WAITING_FRAMES = 32;
 /** Frames over the rate that are answered; then the connection is closed with 4429. */
 const REFUSED_FRAMES = 100;
+/** A client that was not over the rate for this long is no flooder, in milliseconds. */
+const FORGIVEN_AFTER_MS = 10_000;
 /** How long before the end of its token a client is told (PROTOCOL.md A7), in milliseconds. */
 const EXPIRY_NOTICE_MS = 60_000;
 const RECONNECT_SPREAD_MS = 5_000;
@@ -74,8 +78,9 @@ export class OpenSocket<F extends ClientFrame, Data> implements SocketSession<Da
   #waiting: string[] = [];
   #busy = false;
   #closing = false;
-  readonly #limiter: RateLimiter;
+  readonly #frames: TokenBucket;
   #refused = 0;
+  #refusedAtMs = 0;
   #pingSentAtMs = performance.now();
   #pongDue = false;
   #expiryTold = false;
@@ -89,11 +94,7 @@ export class OpenSocket<F extends ClientFrame, Data> implements SocketSession<Da
     const { config, logger } = route.kit;
     this.#route = route;
     this.#socket = socket;
-    this.#limiter = createRateLimiter({
-      perSecond: config.FRAMES_PER_SECOND,
-      burst: config.FRAMES_PER_SECOND * 2,
-      maxKeys: 1,
-    });
+    this.#frames = new TokenBucket(route.frameRate, this.#openedAtMs);
     this.connection = openWsConnection(socket, rawSocket, {
       outboxBytes: config.OUTBOX_BYTES,
       onOverflow: () => this.end(CLOSE.slowReader, "too slow to read"),
@@ -154,6 +155,12 @@ export class OpenSocket<F extends ClientFrame, Data> implements SocketSession<Da
       this.#expiryTold = true;
       this.send({ type: "token-expiring", expiresAt: isoTime(this.#principal.expiresAtMs) });
     }
+    if (this.#socket.isPaused) {
+      // It is we who do not read: a pong would not be seen.
+      this.#pingSentAtMs = nowMs;
+      this.#pongDue = false;
+      return;
+    }
     const sincePingMs = nowMs - this.#pingSentAtMs;
     if (this.#pongDue && sincePingMs > config.PONG_TIMEOUT_MS) {
       this.end(CLOSE.timeout, "did not answer pings");
@@ -186,8 +193,11 @@ export class OpenSocket<F extends ClientFrame, Data> implements SocketSession<Da
       this.end(CLOSE.malformed, "frames are JSON text");
       return;
     }
-    const verdict = this.#limiter.take("");
+    const nowMs = performance.now();
+    const verdict = this.#frames.take(this.#route.frameRate, nowMs);
     if (!verdict.ok) {
+      if (nowMs - this.#refusedAtMs > FORGIVEN_AFTER_MS) this.#refused = 0;
+      this.#refusedAtMs = nowMs;
       this.#refused += 1;
       if (this.#refused > REFUSED_FRAMES) {
         this.end(CLOSE.tooMany, "too many frames");

@@ -49,6 +49,7 @@ export async function registerSocketRoute<F extends ClientFrame, Data>(
   });
   const context = {
     kit,
+    frameRate: { perSecond: config.FRAMES_PER_SECOND, burst: config.FRAMES_PER_SECOND * 2 },
     roles: route.roles,
     frameSchema: route.frameSchema,
     onOpen: route.onOpen.bind(route),
