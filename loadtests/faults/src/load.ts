@@ -26,6 +26,8 @@ export interface Load {
   /** Places nothing new on these paths (all when none is named) until `resume`; what is under way goes on. */
   pause(...paths: Path[]): void;
   resume(...paths: Path[]): void;
+  /** One message from each person, beside the pace. Resolves when all are acknowledged or refused. */
+  sayOnce(): Promise<void>;
   /** How long until nothing is owed to anybody. */
   timeUntilSettled(timeoutMs: number): Promise<number | null>;
   /** The orders stored so far are gone by what was done, not by a fault of the platform: they are not asked for. */
@@ -80,7 +82,7 @@ export async function startLoad(target: Target, size: number): Promise<Load> {
           receiver: `${device} of ${vendorId}`,
           vendorId,
           stream: path === "orders" ? "notifications" : "activity",
-          onState: presence.enter(),
+          onState: presence.enter(`${device} of ${vendorId}`),
         }),
       );
     }
@@ -93,7 +95,7 @@ export async function startLoad(target: Target, size: number): Promise<Load> {
           ledger: ledgers.chat,
           receiver,
           identity,
-          onState: presence.enter(),
+          onState: presence.enter(receiver),
         }),
       );
     const staffId = `staff-of-${vendorId}`;
@@ -123,7 +125,7 @@ export async function startLoad(target: Target, size: number): Promise<Load> {
           receiver: `${identity.role} who watches ${deliveryId}`,
           identity,
           deliveryId,
-          onState: presence.enter(),
+          onState: presence.enter(`${identity.role} who watches ${deliveryId}`),
         }),
       );
     }
@@ -182,6 +184,11 @@ export async function startLoad(target: Target, size: number): Promise<Load> {
     },
     resume(...paths) {
       for (const pace of pacesOf(paths)) pace.resume();
+    },
+    async sayOnce() {
+      await Promise.all(
+        chats.flatMap(({ buyer, staff, sides }) => [buyer.say(sides), staff.say(sides)]),
+      );
     },
     timeUntilSettled: (timeoutMs) =>
       timeUntil(() => all.every((ledger) => ledger.outstanding() === 0), timeoutMs),

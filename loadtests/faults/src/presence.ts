@@ -4,7 +4,9 @@ import { timeUntil } from "./wait.ts";
 /** Who of many clients is connected, and how often they were not. */
 export interface Presence {
   /** For the `onState` of one more client. */
-  enter(): (state: ConnectionState) => void;
+  enter(name: string): (state: ConnectionState) => void;
+  /** Who is not connected, and why. */
+  missing(): string[];
   readonly wanted: number;
   readonly open: number;
   /** Connections lost since the start. */
@@ -17,15 +19,19 @@ export interface Presence {
 }
 
 export function createPresence(): Presence {
+  const away = new Map<string, ConnectionState>();
   let wanted = 0;
   let open = 0;
   let lost = 0;
   let allOpenSinceMs = 0;
   return {
-    enter() {
+    enter(name) {
       wanted += 1;
       let isOpen = false;
-      return ({ phase }) => {
+      return (state) => {
+        const { phase } = state;
+        if (phase === "open" || phase === "closed") away.delete(name);
+        else away.set(name, state);
         if (phase === "open" && !isOpen) {
           isOpen = true;
           open += 1;
@@ -38,6 +44,10 @@ export function createPresence(): Presence {
         }
       };
     },
+    missing: () =>
+      [...away].map(
+        ([name, state]) => `${name}: ${"reason" in state ? state.reason : state.phase}`,
+      ),
     get wanted() {
       return wanted;
     },

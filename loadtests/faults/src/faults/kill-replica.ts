@@ -24,6 +24,7 @@ export const killReplica: Fault = {
       const backMs = await load.presence.timeUntilAllOpen(BACK_MS);
       const lost = load.presence.lost - lostBefore;
       say(`    ${replica.name} killed: ${lost} connections lost, all back after ${backMs} ms`);
+      if (backMs === null) say(`    not back: ${load.presence.missing().join("; ")}`);
       worstMs = worstMs === null || backMs === null ? null : Math.max(worstMs, backMs);
       const isUp = async () => (await readMetric(replica, "process_cpu_seconds_total")) !== null;
       await timeUntil(isUp, 15_000, 100);
