@@ -2,7 +2,7 @@ import { cpus } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { RunRecord } from "@localstreet/run-report/run-record";
 import { createTimeline, latencyOf } from "@localstreet/run-report/timeline";
-import { DEFAULT_PER_ADDRESS, planSources, readMachineLimits } from "./limits.ts";
+import { planSources, readMachineLimits } from "./limits.ts";
 import { mergeVerdicts } from "./merge-verdicts.ts";
 import type { WorkerPlan } from "./messages.ts";
 import { CONNECTIONS_PER_SHOP } from "./shop-kit.ts";
@@ -40,14 +40,14 @@ export async function holdConnections(options: HoldOptions): Promise<RunRecord> 
   const shops = Math.ceil(options.connections / CONNECTIONS_PER_SHOP);
   const connections = shops * CONNECTIONS_PER_SHOP;
   const target = new URL(options.target);
-  const { workers: wanted, addresses } = planSources({
-    connections,
+  const sources = planSources({
+    shops,
     target,
     limits: readMachineLimits(),
     perAddress: options.perAddress,
     workers: options.workers,
   });
-  const count = Math.min(wanted, shops);
+  const count = sources.length;
   const opensPerSecond = (options.opensPerSecond ?? 500) / count;
   const openMs = options.openMs ?? 30_000 + (connections / (opensPerSecond * count)) * 2_000;
   const startedAtMs = Date.now();
@@ -55,19 +55,13 @@ export async function holdConnections(options: HoldOptions): Promise<RunRecord> 
   const timeline = createTimeline();
   const workers: WorkerProcess[] = [];
   try {
-    for (let index = 0; index < count; index++) {
-      const share = (all: number, at: number) => Math.floor((all * at) / count);
+    for (const [index, source] of sources.entries()) {
       const plan: WorkerPlan = {
         target: options.target,
         secret: options.secret,
         issuer: options.issuer,
         name: `gen-${startedAtMs.toString(36)}-${index}`,
-        shops: share(shops, index + 1) - share(shops, index),
-        addresses: addresses.slice(
-          share(addresses.length, index),
-          share(addresses.length, index + 1),
-        ),
-        perAddress: options.perAddress ?? DEFAULT_PER_ADDRESS,
+        sources: source,
         opensPerSecond,
         intervalMs,
         settleMs,

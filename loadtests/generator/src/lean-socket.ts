@@ -11,7 +11,7 @@ export interface LeanSocket {
   close(): void;
 }
 
-/** A WebSocket that has authenticated with its upgrade. `onEnd` is called once, with what ended it, unless `close` did. */
+/** A WebSocket that authenticates with its first frame (PROTOCOL.md A4). `onEnd` is called once, with what ended it, unless `close` did. */
 export function openLeanSocket(options: {
   url: URL;
   token: string;
@@ -25,7 +25,6 @@ export function openLeanSocket(options: {
     perMessageDeflate: false,
     skipUTF8Validation: true,
     handshakeTimeout: 15_000,
-    headers: { authorization: `Bearer ${options.token}` },
     ...(localAddress === undefined ? {} : { localAddress }),
   });
   let isOpen = false;
@@ -36,6 +35,9 @@ export function openLeanSocket(options: {
     over = true;
     options.onEnd(reason);
   }
+  socket.on("open", () => {
+    socket.send(JSON.stringify({ type: "authenticate", ref: 0, token: options.token }));
+  });
   socket.on("message", (data) => {
     const frame = JSON.parse(String(data)) as Frame;
     if (frame.type === "authenticated") {

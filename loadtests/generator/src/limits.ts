@@ -1,11 +1,15 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { CONNECTIONS_PER_SHOP } from "./shop-kit.ts";
 
-/** From where the connections come, and over how many processes they are spread. */
+/** From where the connections of one process come. */
 export interface SourcePlan {
-  readonly workers: number;
-  /** Source addresses in the order of use. Empty: the system's choice. */
+  readonly shops: number;
+  /** Source addresses of its connections in the order of use, `perAddress` for each. Empty: the system's choice. */
   readonly addresses: readonly string[];
+  readonly perAddress: number;
+  /** Source address of its requests. */
+  readonly callerAddress: string | undefined;
 }
 
 export interface MachineLimits {
@@ -17,27 +21,29 @@ export interface MachineLimits {
 
 const CONNECTIONS_PER_WORKER = 5_000;
 /** The gateway lets in a hundred per address (PROTOCOL.md E8) unless it is told otherwise. */
-export const DEFAULT_PER_ADDRESS = 90;
+const DEFAULT_PER_ADDRESS = 90;
 /** For files, pipes and requests besides. */
 const SPARE_DESCRIPTORS = 200;
 const ADDRESSES_PER_NET = 250;
 
 /**
- * On this machine every 127.x.y.z is an address of ours, so that the connections come from as many as it takes. To
- * another machine they all come from one.
+ * Spreads shops over processes, and their connections over source addresses: on this machine every 127.x.y.z is an address
+ * of ours, so that they come from as many as it takes. To another machine they all come from one.
  *
  * @throws {Error} that says which limit is too low, and how to raise it.
  */
 export function planSources(options: {
-  connections: number;
+  shops: number;
   target: URL;
   limits: MachineLimits;
   perAddress?: number | undefined;
   workers?: number | undefined;
-}): SourcePlan {
-  const { connections, limits } = options;
-  const workers = options.workers ?? Math.ceil(connections / CONNECTIONS_PER_WORKER);
-  const perWorker = Math.ceil(connections / workers) + SPARE_DESCRIPTORS;
+}): SourcePlan[] {
+  const { shops, limits } = options;
+  const connections = shops * CONNECTIONS_PER_SHOP;
+  const wanted = options.workers ?? Math.ceil(connections / CONNECTIONS_PER_WORKER);
+  const workers = Math.min(wanted, shops);
+  const perWorker = Math.ceil(shops / workers) * CONNECTIONS_PER_SHOP + SPARE_DESCRIPTORS;
   if (perWorker > limits.descriptors) {
     const enough = Math.ceil(connections / Math.max(1, limits.descriptors - SPARE_DESCRIPTORS));
     throw new Error(
@@ -45,18 +51,27 @@ export function planSources(options: {
         `raise the limit (ulimit -n ${perWorker}), or spread them over more processes (--workers ${enough})`,
     );
   }
-  if (!isThisMachine(options.target)) {
-    if (connections > limits.ports) {
-      throw new Error(
-        `One address has ${limits.ports} ports for a target, and ${connections} connections were asked for: ` +
-          "widen net.ipv4.ip_local_port_range, or share the load between machines",
-      );
-    }
-    return { workers, addresses: [] };
+  const isLocal = isThisMachine(options.target);
+  if (!isLocal && connections > limits.ports) {
+    throw new Error(
+      `One address has ${limits.ports} ports for a target, and ${connections} connections were asked for: ` +
+        "widen net.ipv4.ip_local_port_range, or share the load between machines",
+    );
   }
   const perAddress = Math.min(options.perAddress ?? DEFAULT_PER_ADDRESS, limits.ports);
-  const count = Math.ceil(connections / perAddress);
-  return { workers, addresses: Array.from({ length: count }, (_, index) => loopback(index)) };
+  let used = 0;
+  const nextAddress = () => loopback(used++);
+  return Array.from({ length: workers }, (_, index) => {
+    const share =
+      Math.floor((shops * (index + 1)) / workers) - Math.floor((shops * index) / workers);
+    const count = isLocal ? Math.ceil((share * CONNECTIONS_PER_SHOP) / perAddress) : 0;
+    return {
+      shops: share,
+      perAddress,
+      callerAddress: isLocal ? nextAddress() : undefined,
+      addresses: Array.from({ length: count }, nextAddress),
+    };
+  });
 }
 
 /** 127.1.0.1 and on: none that anybody else here uses by chance. */

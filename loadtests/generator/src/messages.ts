@@ -1,5 +1,6 @@
 import type { Verdict } from "@localstreet/oracle/judge";
 import type { TimelineRecord } from "@localstreet/run-report/timeline";
+import type { SourcePlan } from "./limits.ts";
 
 /** What a worker of the generator has to do. */
 export interface WorkerPlan {
@@ -8,10 +9,7 @@ export interface WorkerPlan {
   readonly issuer: string | undefined;
   /** Differs between runs and workers. */
   readonly name: string;
-  readonly shops: number;
-  /** The worker's own source addresses, for `perAddress` connections each. Empty: the system's choice. */
-  readonly addresses: readonly string[];
-  readonly perAddress: number;
+  readonly sources: SourcePlan;
   /** Connections that it opens in a second. */
   readonly opensPerSecond: number;
   /** One thing happens on each path of a shop in so many milliseconds. */

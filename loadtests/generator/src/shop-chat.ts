@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
+import { nowMs } from "@localstreet/oracle/clock";
+import { activityKey } from "@localstreet/oracle/ledger";
 import { type KeptLine, keepLine } from "./kept-line.ts";
 import { type Frame, type LeanSocket, openLeanSocket } from "./lean-socket.ts";
 import { type Ledgers, SHOP, type ShopKit, socketUrl } from "./shop-kit.ts";
-import { activityKey } from "./shop-streams.ts";
 
 interface Person {
   readonly receiver: string;
@@ -55,7 +56,7 @@ export async function openChats(
         id: String(message.messageId),
         seq,
         group: conversationId,
-        atMs: performance.now(),
+        atMs: nowMs(),
       });
     }
 
@@ -80,11 +81,11 @@ export async function openChats(
       const key = String(frame.clientMessageId);
       if (frame.type === "message") show(frame);
       else if (frame.type === "ack") {
-        const atMs = performance.now();
+        const atMs = nowMs();
         const group = String(frame.conversationId);
         const id = String(frame.messageId);
         ledgers.chat.acknowledge(key, { id, seq: Number(frame.seq), group, atMs });
-        ledgers.dashboard.acknowledge(contentOf(key), { atMs });
+        ledgers.dashboard.acknowledge(activityKey(key), { atMs });
         const seqs = seen.get(group) ?? new Set();
         seen.set(group, seqs.add(Number(frame.seq)));
         if (!conversations.has(receiver) && receiver !== staff?.receiver) {
@@ -127,10 +128,10 @@ export async function openChats(
     const socket = from.socket();
     if (!socket?.isOpen) return;
     const key = randomUUID();
-    const content = contentOf(key);
-    const atMs = performance.now();
+    const content = `${key} Is it ready yet?`;
+    const atMs = nowMs();
     ledgers.chat.offer(key, { audience: to, atMs });
-    ledgers.dashboard.offer(content, { audience: dashboards, atMs, atMostOnce: true });
+    ledgers.dashboard.offer(activityKey(key), { audience: dashboards, atMs, atMostOnce: true });
     socket.send({ type: "send-message", clientMessageId: key, content, ...destination });
   }
 
@@ -147,8 +148,4 @@ export async function openChats(
       } else send(buyer, clerks, { to: vendorId });
     },
   };
-}
-
-function contentOf(key: string): string {
-  return activityKey(`${key} Is it ready yet?`);
 }

@@ -1,3 +1,5 @@
+import { nowMs } from "@localstreet/oracle/clock";
+import { activityKey, orderKey } from "@localstreet/oracle/ledger";
 import { type KeptLine, keepLine } from "./kept-line.ts";
 import { type LeanEvent, openLeanStream } from "./lean-stream.ts";
 import { type Ledgers, SHOP, type ShopKit } from "./shop-kit.ts";
@@ -13,6 +15,7 @@ export async function openStreams(
     { length: SHOP.dashboards },
     (_, index) => `${name}-board-${index}`,
   );
+  const group = vendorId;
   let orders = 0;
 
   async function open(
@@ -44,16 +47,17 @@ export async function openStreams(
     ...desks.map((receiver) =>
       open(receiver, "notifications", ({ event, id, data }) => {
         if (event !== "new-order") return;
-        ledgers.orders.receive(receiver, { key: orderIdIn(data), id, atMs: performance.now() });
+        ledgers.orders.receive(receiver, { key: orderKeyIn(data), id, group, atMs: nowMs() });
       }),
     ),
     ...dashboards.map((receiver) =>
       open(receiver, "activity", ({ event, id, data }) => {
-        const atMs = performance.now();
+        const atMs = nowMs();
         if (event === "new-order") {
-          ledgers.dashboard.receive(receiver, { key: orderIdIn(data), id, atMs });
+          ledgers.dashboard.receive(receiver, { key: orderKeyIn(data), id, group, atMs });
         } else if (event === "activity") {
-          ledgers.dashboard.receive(receiver, { key: activityKey(JSON.parse(data).text), atMs });
+          const [clientMessageId] = String(JSON.parse(data).text).split(" ", 1);
+          ledgers.dashboard.receive(receiver, { key: activityKey(String(clientMessageId)), atMs });
         }
       }),
     ),
@@ -62,14 +66,14 @@ export async function openStreams(
   return {
     lines,
     async placeOrder() {
-      const key = `${name}-order-${++orders}`;
-      const atMs = performance.now();
-      const group = vendorId;
+      const orderId = `${name}-order-${++orders}`;
+      const key = orderKey(vendorId, orderId);
+      const atMs = nowMs();
       ledgers.orders.offer(key, { audience: desks, group, atMs });
       ledgers.dashboard.offer(key, { audience: dashboards, group, atMs });
       const path = `/api/vendor/${vendorId}/orders`;
       const { status, body } = await kit.caller.insist("POST", path, kit.serviceToken, {
-        orderId: key,
+        orderId,
         buyerId: `${name}-buyer-0`,
         items: [{ name: "Cardamom bun", quantity: 2, unitPrice: 3_500 }],
         total: 7_000,
@@ -77,19 +81,22 @@ export async function openStreams(
       });
       for (const ledger of [ledgers.orders, ledgers.dashboard]) {
         if (status === 202) {
-          ledger.acknowledge(key, { id: String(body.id), group, atMs: performance.now() });
-        } else if (status !== 0) ledger.refuse(key, { code: String(body.code ?? status) });
+          ledger.acknowledge(key, { id: String(body.id), group, atMs: nowMs() });
+        } else {
+          const code = String(body.code ?? status);
+          ledger.refuse(key, { code, mayExist: status === 0 || status >= 500 });
+        }
       }
     },
   };
 }
 
-/** A message on the dashboard has its text and no id, so every text of a run is another one. */
-export function activityKey(text: string): string {
-  return text.slice(0, 120);
+/** Costs no JSON parse: ids hold nothing that JSON would escape (PROTOCOL.md G1). */
+function orderKeyIn(data: string): string {
+  return orderKey(idIn(data, '"vendorId":"'), idIn(data, '"orderId":"'));
 }
 
-function orderIdIn(data: string): string {
-  const at = data.indexOf('"orderId":"') + 11;
+function idIn(data: string, before: string): string {
+  const at = data.indexOf(before) + before.length;
   return data.slice(at, data.indexOf('"', at));
 }

@@ -1,3 +1,4 @@
+import { nowMs } from "@localstreet/oracle/clock";
 import { fixKey } from "@localstreet/oracle/ledger";
 import { type KeptLine, keepLine } from "./kept-line.ts";
 import { type Frame, type LeanSocket, openLeanSocket } from "./lean-socket.ts";
@@ -13,7 +14,7 @@ const STEP_DEGREES = 0.0001;
 export async function openWatches(
   kit: ShopKit,
   ledgers: Ledgers,
-): Promise<{ lines: KeptLine[]; move(): Promise<void> }> {
+): Promise<{ lines: KeptLine[]; move(): Promise<void>; end(): Promise<void> }> {
   const { name, vendorId } = kit;
   const deliveryId = `${name}-delivery`;
   const driverId = `${name}-courier`;
@@ -23,20 +24,17 @@ export async function openWatches(
   const url = socketUrl(kit.target, "/api/tracking/ws");
   let moves = 0;
 
-  const { status } = await kit.caller.insist(
-    "PUT",
-    `/api/deliveries/${deliveryId}`,
-    kit.serviceToken,
-    {
-      driverId,
-      buyerId,
-      vendorId,
-      orderId: `${name}-order-1`,
-      destination: DESTINATION,
-      status: "picked_up",
-    },
-  );
-  if (status !== 201 && status !== 200) throw new Error(`a delivery was answered ${status}`);
+  async function putDelivery(status: "picked_up" | "delivered"): Promise<number> {
+    const path = `/api/deliveries/${deliveryId}`;
+    const destination = DESTINATION;
+    const orderId = `${name}-order-1`;
+    const delivery = { driverId, buyerId, vendorId, orderId, destination, status };
+    const answer = await kit.caller.insist("PUT", path, kit.serviceToken, delivery);
+    return answer.status;
+  }
+
+  const status = await putDelivery("picked_up");
+  if (status !== 201) throw new Error(`a new delivery was answered ${status}`);
 
   async function open(receiver: string, index: number): Promise<KeptLine> {
     // Some are the buyer's own devices, the others are staff.
@@ -57,7 +55,7 @@ export async function openWatches(
         key: fixKey(deliveryId, recordedAtMs),
         seq: recordedAtMs,
         group: deliveryId,
-        atMs: performance.now(),
+        atMs: nowMs(),
       });
     }
 
@@ -91,7 +89,7 @@ export async function openWatches(
       const recordedAtMs = Date.now();
       const key = fixKey(deliveryId, recordedAtMs);
       const group = deliveryId;
-      ledgers.tracking.offer(key, { audience: watchers, group, atMs: performance.now() });
+      ledgers.tracking.offer(key, { audience: watchers, group, atMs: nowMs() });
       const { status, body } = await kit.caller.call(
         "POST",
         `/api/driver/${driverId}/location`,
@@ -103,8 +101,14 @@ export async function openWatches(
         },
       );
       if (status === 204) {
-        ledgers.tracking.acknowledge(key, { seq: recordedAtMs, group, atMs: performance.now() });
-      } else if (status !== 0) ledgers.tracking.refuse(key, { code: String(body.code ?? status) });
+        ledgers.tracking.acknowledge(key, { seq: recordedAtMs, group, atMs: nowMs() });
+      } else {
+        const code = String(body.code ?? status);
+        ledgers.tracking.refuse(key, { code, mayExist: status === 0 || status >= 500 });
+      }
+    },
+    async end() {
+      await putDelivery("delivered");
     },
   };
 }

@@ -5,12 +5,14 @@ import { openStreams } from "./shop-streams.ts";
 import { openWatches } from "./shop-watches.ts";
 
 export interface Shop {
+  readonly vendorId: string;
   /** Resolves when every connection stands. */
   readonly opened: Promise<void>;
   /** Something happens on every path, until `rest`: an order, a message and a fix in each interval. */
   work(intervalMs: number): void;
   rest(): void;
-  close(): void;
+  /** Ends the delivery and every connection. */
+  close(): Promise<void>;
 }
 
 /** One vendor with its devices, its buyers at the chat, and a courier who is watched. */
@@ -32,6 +34,7 @@ export async function openShop(kit: ShopKit, ledgers: Ledgers): Promise<Shop> {
   }
 
   return {
+    vendorId: kit.vendorId,
     opened: Promise.all(lines.map(({ opened }) => opened)).then(() => {}),
     work(intervalMs) {
       every(intervalMs, () => void streams.placeOrder());
@@ -42,8 +45,9 @@ export async function openShop(kit: ShopKit, ledgers: Ledgers): Promise<Shop> {
       for (const timer of timers) clearTimeout(timer);
       timers.clear();
     },
-    close() {
+    async close() {
       for (const line of lines) line.close();
+      await watches.end();
     },
   };
 }

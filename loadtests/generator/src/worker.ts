@@ -2,6 +2,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { judge } from "@localstreet/oracle/judge";
 import { settle } from "@localstreet/oracle/settle";
+import { readStored } from "@localstreet/oracle/stored";
+import { openTarget } from "@localstreet/oracle/target";
 import { TimedLedger } from "@localstreet/run-report/timed-ledger";
 import { createTimeline } from "@localstreet/run-report/timeline";
 import { signToken } from "@localstreet/service-kit/sign-token";
@@ -29,11 +31,12 @@ const tell = (message: FromWorker) => void process.send?.(message);
 
 async function open(given: WorkerPlan): Promise<void> {
   plan = given;
-  const { secret, issuer, addresses, perAddress } = given;
+  const { secret, issuer } = given;
+  const { addresses, perAddress, callerAddress } = given.sources;
   const target = new URL(given.target);
   let used = 0;
   const nextAddress = () => addresses[Math.floor(used++ / perAddress) % addresses.length];
-  const caller = createCaller(target, addresses[0]);
+  const caller = createCaller(target, callerAddress);
   const sign = (
     role: Parameters<typeof signToken>[0]["role"],
     sub: string,
@@ -50,7 +53,7 @@ async function open(given: WorkerPlan): Promise<void> {
   const serviceToken = await sign("service", "generator");
   const shopMs = (1_000 * CONNECTIONS_PER_SHOP) / given.opensPerSecond;
   const startedAtMs = performance.now();
-  for (let index = 0; index < given.shops; index++) {
+  for (let index = 0; index < given.sources.shops; index++) {
     const name = `${given.name}-${index}`;
     const kit = {
       name,
@@ -70,21 +73,22 @@ async function open(given: WorkerPlan): Promise<void> {
   tell({ type: "opened" });
 }
 
-async function finish(settleMs: number): Promise<void> {
+async function finish({ target, secret, issuer, settleMs }: WorkerPlan): Promise<void> {
   for (const shop of shops) shop.rest();
   const all = Object.values(ledgers);
   await settle(all, { timeoutMs: settleMs });
+  const audit = {
+    target: openTarget({ url: target, secret, ...(issuer === undefined ? {} : { issuer }) }),
+    vendorIds: shops.map(({ vendorId }) => vendorId),
+  };
+  await readStored(ledgers.orders, audit);
+  await readStored(ledgers.chat, audit);
   const verdicts = all.map((ledger) => judge(ledger));
-  for (const shop of shops) shop.close();
+  await Promise.all(shops.map((shop) => shop.close()));
   const { user, system } = process.cpuUsage();
-  tell({
-    type: "finished",
-    verdicts,
-    timeline: timeline.record(),
-    cpuMs: (user + system) / 1_000,
-  });
-  process.disconnect();
-  process.exit();
+  const cpuMs = (user + system) / 1_000;
+  const last: FromWorker = { type: "finished", verdicts, timeline: timeline.record(), cpuMs };
+  process.send?.(last, () => process.exit());
 }
 
 function count(): void {
@@ -103,7 +107,7 @@ async function obey(order: ToWorker): Promise<void> {
     for (const shop of shops) shop.work(plan.intervalMs);
   } else {
     count();
-    await finish(plan.settleMs);
+    await finish(plan);
   }
 }
 

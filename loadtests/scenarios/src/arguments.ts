@@ -104,7 +104,7 @@ export function parseArguments(argv: readonly string[]): ParsedArguments {
 /** The name that was probably meant, as the end of a sentence. */
 function meant(typed: string): string {
   const close = CATALOGUE.map(({ name }) => ({ name, far: distance(typed, name) }))
-    .filter(({ far }) => far <= 3)
+    .filter(({ far }) => far <= 2)
     .sort((a, b) => a.far - b.far)[0];
   return close ? `; did you mean "${close.name}"?` : "";
 }

@@ -3,8 +3,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { type WebSocket, WebSocketServer } from "ws";
 
-/** What the gateway loses, once. */
-export type Loss = "nothing" | "order" | "message" | "fix";
+/** What the gateway loses, once each. */
+type Loss = "order" | "message" | "fix";
 
 type Frame = { type: string; ref: number; [field: string]: unknown };
 
@@ -12,13 +12,9 @@ type Frame = { type: string; ref: number; [field: string]: unknown };
  * A server that looks like the platform to the smoke test, keeps everything in memory and checks nothing, in order to show that the
  * smoke test notices when something is acknowledged and lost.
  */
-export async function startLossyGateway(loss: Loss) {
-  let toLose: Loss = loss;
-  const lose = (what: Loss) => {
-    if (toLose !== what) return false;
-    toLose = "nothing";
-    return true;
-  };
+export async function startLossyGateway(...losses: Loss[]) {
+  const toLose = new Set(losses);
+  const lose = (what: Loss) => toLose.delete(what);
   const streams = new Map<string, Set<ServerResponse>>();
   const parties = new Map<string, Set<WebSocket>>();
   const watchers = new Map<string, Set<WebSocket>>();
