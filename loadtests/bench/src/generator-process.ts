@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from "node:child_process";
+import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Figures, FromGenerator, RunSpec, ToGenerator } from "./generator/specs.ts";
 
@@ -22,6 +23,7 @@ export interface Generator {
 
 /** Starts the load generator, built, in a process of its own that ends with this one. */
 export async function startGenerator(): Promise<Generator> {
+  if (!existsSync(PROGRAM)) throw new Error("the benchmarks are not built: pnpm build");
   const child = fork(PROGRAM, { execArgv: [], stdio: ["ignore", "inherit", "inherit", "ipc"] });
   const kill = () => child.kill("SIGKILL");
   process.once("exit", kill);

@@ -23,6 +23,8 @@ export interface Lab {
   readonly jwtSecret: string;
   /** Something that no earlier round has used. */
   freshName(prefix: string): string;
+  /** What several benchmarks need to know and one of them finds out. */
+  once(name: string, find: () => Promise<number>): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -44,6 +46,7 @@ const PROFILER = new URL("./profiler.mjs", import.meta.url);
 export async function openLab(settings: LabSettings, dir: string): Promise<Lab> {
   const generator = await startGenerator();
   let platform: Promise<Platform> | undefined;
+  const known = new Map<string, Promise<number>>();
   let names = 0;
   const jwtSecret = randomBytes(32).toString("base64url");
   const { profileDir } = settings;
@@ -75,6 +78,11 @@ export async function openLab(settings: LabSettings, dir: string): Promise<Lab> 
     freshName(prefix) {
       names++;
       return `${prefix}${Date.now().toString(36)}${names}`;
+    },
+    once(name, find) {
+      const found = known.get(name) ?? find();
+      known.set(name, found);
+      return found;
     },
     async close() {
       generator.stop();

@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ensurePrograms, STORE_PROGRAMS } from "@localstreet/local/ensure-programs";
@@ -9,6 +9,7 @@ import { BENCHMARKS } from "./benchmarks/catalog.ts";
 import { judgeTargets } from "./judge-targets.ts";
 import { type Lab, openLab } from "./lab.ts";
 import { type BenchOptions, parseOptions, USAGE } from "./options.ts";
+import { summarizeProfile } from "./profile-summary.ts";
 import { formatReport, formatResult, formatTargets } from "./report.ts";
 import { type BenchmarkResult, runBenchmark } from "./run-benchmark.ts";
 import { readVersions } from "./versions.ts";
@@ -89,6 +90,16 @@ function write(results: readonly BenchmarkResult[], options: BenchOptions): void
   if (options.writeDocs) writeFileSync(join(CHECKOUT, "docs/benchmarks.md"), markdown);
 }
 
+/** The newest profile of each service, in short. */
+function tellProfiles(profileDir: string): void {
+  const files = readdirSync(profileDir).sort();
+  const newest = new Map(files.map((file) => [file.replace(/-\d+\.cpuprofile$/, ""), file]));
+  for (const [service, file] of newest) {
+    say(`\n${service}, its own time (${join(profileDir, file)}):`);
+    for (const line of summarizeProfile(join(profileDir, file))) say(line);
+  }
+}
+
 async function main(): Promise<void> {
   const parsed = parseOptions(
     process.argv.slice(2),
@@ -112,7 +123,10 @@ async function main(): Promise<void> {
   }
   mkdirSync(OUTPUT_DIR, { recursive: true, mode: 0o700 });
   const profileDir = options.profile ? join(OUTPUT_DIR, "profiles") : undefined;
-  if (profileDir !== undefined) mkdirSync(profileDir, { recursive: true });
+  if (profileDir !== undefined) {
+    rmSync(profileDir, { recursive: true, force: true });
+    mkdirSync(profileDir, { recursive: true });
+  }
 
   await prepare();
   const dir = join(OUTPUT_DIR, "servers");
@@ -133,7 +147,7 @@ async function main(): Promise<void> {
     write(results, options);
     say(`\n${formatTargets(results.flatMap(judgeTargets))}`);
     say(`\nIn ${join(OUTPUT_DIR, "results.md")} and results.json`);
-    if (profileDir !== undefined) say(`CPU profiles: ${profileDir}`);
+    if (profileDir !== undefined) tellProfiles(profileDir);
   } finally {
     await lab.close();
   }

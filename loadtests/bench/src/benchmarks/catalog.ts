@@ -1,8 +1,11 @@
 import type { Benchmark, Target } from "../benchmark.ts";
+import { chatBenchmark, chatHalfBenchmark } from "./chat.ts";
 import { fanoutBenchmark } from "./fanout.ts";
 import { fixBenchmark } from "./fix.ts";
 import { idleBenchmark } from "./idle.ts";
 import { orderBenchmark } from "./order.ts";
+import { rateBenchmark } from "./rate.ts";
+import { replayBenchmark } from "./replay.ts";
 import { startBenchmark } from "./start.ts";
 import { stormBenchmark } from "./storm.ts";
 
@@ -65,9 +68,28 @@ export const BENCHMARKS: readonly Benchmark[] = [
       targets: [cpuTarget(`2,000 topics of one (${transport})`, "floor+nats", 1.2)],
     }),
   ),
+  rateBenchmark,
   ...TRANSPORTS.map(idleBenchmark),
   ...TRANSPORTS.map(stormBenchmark),
+  replayBenchmark({
+    name: "replay-recent",
+    title: "200 streams come back at once for the last 100 events, which are seconds old",
+    what: "replay of what is recent",
+    streams: 200,
+    events: 100,
+    atLeast: 1,
+  }),
+  replayBenchmark({
+    name: "replay-log",
+    title: "10 streams come back at once for 2,000 events",
+    what: "replay from the log",
+    streams: 10,
+    events: 2_000,
+    atLeast: 0.3,
+  }),
   fixBenchmark,
   orderBenchmark,
+  chatBenchmark,
+  chatHalfBenchmark,
   startBenchmark,
 ];

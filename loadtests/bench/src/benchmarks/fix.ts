@@ -73,7 +73,7 @@ async function loadOf(lab: Lab, ports: readonly number[], drivers: string): Prom
     body: '{"lat":57.70887,"lng":11.97456,"accuracy":12.5,"heading":270.5,"speed":8.4}',
     tokens: await driverTokens(lab, drivers),
     expectStatus: 204,
-    warmUpMs: lab.settings.warmUpMs,
+    warmUpMs: lab.settings.warmUpMs * 2,
     windowMs: lab.settings.windowMs,
   };
 }

@@ -82,7 +82,7 @@ function platformOrder(name: string, way: Way): Contestant {
           body: '{"orderId":"{run}-{digits}","buyerId":"ada","items":[{"name":"Cardamom bun","quantity":2,"unitPrice":3500}],"total":7000,"currency":"SEK"}',
           tokens: [token],
           expectStatus: 202,
-          warmUpMs: lab.settings.warmUpMs,
+          warmUpMs: lab.settings.warmUpMs * 2,
           windowMs: lab.settings.windowMs,
         }),
         inspect: async () => ({

@@ -26,7 +26,7 @@ export class Arrivals {
       return;
     }
     if (number < newest) {
-      // Either it comes late or it comes again: both are wrong.
+      // Late, or once more: either is wrong. Which of the two would take a record of every number to tell.
       this.counts.outOfOrder++;
       return;
     }

@@ -88,7 +88,8 @@ export async function runFanout(
     await gate("end");
 
     const delivered = arrivals.counts.delivered - before.delivered;
-    const missing = expected() - before.expected - delivered;
+    const outOfOrder = arrivals.counts.outOfOrder - before.outOfOrder;
+    const missing = Math.max(0, expected() - before.expected - delivered - outOfOrder);
     const newestMissing = spec.subscribers.maySkip && !hasAll() ? 1 : 0;
     return {
       delivered,
@@ -96,7 +97,7 @@ export async function runFanout(
       lost: spec.subscribers.maySkip ? newestMissing : missing,
       skipped: spec.subscribers.maySkip ? missing : 0,
       duplicated: arrivals.counts.duplicated - before.duplicated,
-      outOfOrder: arrivals.counts.outOfOrder - before.outOfOrder,
+      outOfOrder,
       broken,
       unacknowledged: publisher.unacknowledged(),
       p50Ms: latencies.percentileMs(50),

@@ -1,5 +1,7 @@
+import { runChat } from "./chat-run.ts";
 import { runFanout } from "./fanout-run.ts";
 import { runIdle } from "./idle-run.ts";
+import { runReplay } from "./replay-run.ts";
 import { runRequests } from "./request-run.ts";
 import type { Figures, FromGenerator, RunSpec, ToGenerator } from "./specs.ts";
 import { runStorm } from "./storm-run.ts";
@@ -26,6 +28,10 @@ async function run(spec: RunSpec): Promise<Figures> {
       return await runStorm(spec, gate);
     case "requests":
       return await runRequests(spec, gate);
+    case "chat":
+      return await runChat(spec, gate);
+    case "replay":
+      return await runReplay(spec, gate);
   }
 }
 

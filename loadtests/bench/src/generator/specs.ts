@@ -1,5 +1,5 @@
 /** What the generator can be told to do. All of it crosses a process boundary, so it is plain data. */
-export type RunSpec = FanoutSpec | IdleSpec | StormSpec | RequestSpec;
+export type RunSpec = FanoutSpec | IdleSpec | StormSpec | RequestSpec | ChatSpec | ReplaySpec;
 
 /**
  * In texts `{n}` is the topic's number, `{digits}` the message's, `{time}` a time that goes up with it, and `{run}` what
@@ -101,38 +101,37 @@ export interface RequestSpec {
   readonly windowMs: number;
 }
 
-/** Conversations of a sender and a receiver each. */
+/** Conversations of a sender and a receiver each, topic `n` being the `n`th. */
 export interface ChatSpec {
   readonly kind: "chat";
-  readonly ports: readonly number[];
-  readonly path: string;
-  readonly conversations: number;
-  readonly senderTokens: readonly string[];
-  readonly receiverTokens: readonly string[];
-  readonly senderReady: string;
-  readonly senderSteps: readonly OpeningStep[];
-  readonly receiverSteps: readonly OpeningStep[];
+  readonly senders: SubscriberSpec;
+  readonly receivers: SubscriberSpec;
+  /** A text frame. */
   readonly message: Template;
-  /** What an acknowledgement and a delivered message have before the message's eight digits. */
-  readonly ackMarker: string;
-  readonly messageMarker: string;
-  /** Messages of one sender that may wait for their acknowledgement. */
+  /** What stands before a message's eight digits, in its acknowledgement and where it is delivered. */
+  readonly marker: Template;
+  /** Messages of one sender that wait for their acknowledgement, when they are sent as fast as they are acknowledged. */
   readonly inFlight: number;
-  /** Over all senders; as fast as they are acknowledged when it is absent. */
+  /** Over all senders, at a steady rate instead. */
   readonly perSecond?: number;
   readonly warmUpMs: number;
   readonly windowMs: number;
 }
 
-/** Streams that read history, all opened at once. */
+/** One topic is published as fast as its bus takes it, to streams that are live; then as many streams read it again. */
 export interface ReplaySpec {
   readonly kind: "replay";
+  /** All of one topic. */
   readonly subscribers: SubscriberSpec;
-  /** Where each stream resumes. */
-  readonly lastEventId: string;
-  readonly eventsEach: number;
+  readonly publisher: PublisherSpec;
+  readonly body: Template;
   readonly marker: string;
-  readonly timeoutMs: number;
+  readonly events: number;
+  /** Streams of another topic, to which messages go at a steady rate all the while. */
+  readonly others: SubscriberSpec;
+  readonly othersPublisher: PublisherSpec;
+  readonly othersPerSecond: number;
+  readonly windowMs: number;
 }
 
 /** Figures by name, all of them numbers: microseconds, milliseconds or counts as the name says. */

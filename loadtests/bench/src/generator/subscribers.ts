@@ -97,6 +97,7 @@ export function openConnection(options: {
   const scanner = new MarkerScanner(options.marker);
   const waitsFor = [options.ready, ...options.steps.map((step) => step.until)];
   let opening: string | undefined = "";
+  let lastEventId: string | undefined;
   let step = 0;
   return new Promise((resolve, reject) => {
     const fail = (why: string) => {
@@ -117,12 +118,13 @@ export function openConnection(options: {
           if (/^HTTP\/1\.1 (?!200|101)/.test(text)) fail(`refused: ${text.slice(0, 300)}`);
           return;
         }
+        lastEventId = /^id: (\S+)$/m.exec(text)?.[1] ?? lastEventId;
         const rest = text.slice(at + wanted.length);
         step++;
         if (step === waitsFor.length) {
           clearTimeout(timer);
           opening = undefined;
-          resolve({ socket, lastEventId: /^id: (\S+)$/m.exec(text)?.[1] });
+          resolve({ socket, lastEventId });
           if (rest !== "") receive(Buffer.from(rest, "latin1"));
           return;
         }
