@@ -1,5 +1,9 @@
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { TEST_SECRET } from "@localstreet/testkit/tokens";
 import { until } from "@localstreet/testkit/wait";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { CHECKOUT } from "../src/checkout.ts";
 import type { Platform } from "../src/platform.ts";
 import { SERVICE_NAMES } from "../src/services.ts";
 import {
@@ -11,11 +15,12 @@ import {
 } from "./marketplace.ts";
 
 let platform: Platform;
+let dataDir: string;
 let market: ReturnType<typeof createMarketplace>;
 let stop: () => Promise<void>;
 
 beforeAll(async () => {
-  ({ platform, stop } = await startTestPlatform());
+  ({ platform, dataDir, stop } = await startTestPlatform());
   market = createMarketplace(platform);
 });
 
@@ -287,3 +292,26 @@ test("O1: metrics are on the inner port, and not behind the gateway", async () =
     expect((await fetch(platform.url + path)).status).toBe(404);
   }
 });
+
+test.each([
+  ["city-day", "3", "8"],
+  ["hold", "40", "2"],
+])(
+  "the scenario %s at its smallest: the oracle finds nothing lost",
+  async (name, size, seconds) => {
+    const options = ["--target", platform.url, "--size", size, "--seconds", seconds];
+    const run = spawn(process.execPath, ["loadtests/run.mjs", name, ...options], {
+      cwd: CHECKOUT,
+      env: { ...process.env, AUTH_JWT_SECRET: TEST_SECRET, LOCALSTREET_DIR: join(dataDir, "runs") },
+    });
+    let output = "";
+    for (const stream of [run.stdout, run.stderr]) {
+      stream.on("data", (chunk: Buffer) => {
+        output += chunk.toString();
+      });
+    }
+    const code = await new Promise((resolve) => run.once("close", resolve));
+    expect(output).toMatch(/^passed: Nothing was lost: [1-9]/m);
+    expect(code).toBe(0);
+  },
+);
