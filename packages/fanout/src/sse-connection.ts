@@ -1,20 +1,7 @@
 import type { ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import { Problem } from "@localstreet/contracts/problem";
 import { Outbox } from "./outbox.ts";
-
-/** One open stream of server-sent events. */
-export interface SseConnection {
-  /** A whole frame, encoded once for all streams that get it. */
-  send(frame: Buffer): void;
-  /** Past the queue of a connection that is held; see `Outbox.writeHistory`. */
-  writeHistory(frame: Buffer): Promise<boolean>;
-  release(): void;
-  /** Sends `lastFrame` after all that is queued, and ends the stream; while it is held, `lastFrame` alone. */
-  end(lastFrame?: Buffer): void;
-  readonly pendingBytes: number;
-  /** Resolves when the connection is gone, whoever ended it. */
-  readonly closed: Promise<void>;
-}
 
 const HEADERS = {
   "content-type": "text/event-stream",
@@ -29,8 +16,86 @@ const HEADERS = {
 const END_GRACE_MS = 5_000;
 
 /**
- * Answers with an event stream (PROTOCOL.md S4); its headers and `firstBytes` are on the wire when this returns. The
- * connection is held until `release`: frames that are sent before wait behind history.
+ * One open stream of server-sent events. Held until `release`: frames that are sent before wait behind history. A class
+ * with few fields and no closures, because there are ten thousand of them.
+ */
+export class SseConnection {
+  readonly #response: ServerResponse;
+  readonly #socket: Socket;
+  readonly #outbox: Outbox;
+  #onClosed: (() => void)[] = [];
+  #state: "open" | "ended" | "closed" = "open";
+
+  constructor(
+    response: ServerResponse,
+    socket: Socket,
+    options: { outboxBytes: number; onOverflow?: () => void },
+  ) {
+    this.#response = response;
+    this.#socket = socket;
+    this.#outbox = new Outbox(socket, {
+      limitBytes: options.outboxBytes,
+      held: true,
+      onOverflow: () => {
+        options.onOverflow?.();
+        socket.destroy();
+      },
+    });
+    response.once("close", () => this.#close());
+  }
+
+  /** A whole frame, encoded once for all streams that get it. */
+  send(frame: Buffer): void {
+    this.#outbox.push(frame);
+  }
+
+  /** Past the queue of a connection that is held; see `Outbox.writeHistory`. */
+  writeHistory(frame: Buffer): Promise<boolean> {
+    return this.#outbox.writeHistory(frame);
+  }
+
+  release(): void {
+    this.#outbox.release();
+  }
+
+  /** Sends `lastFrame` after all that is queued, and ends the stream; while it is held, `lastFrame` alone. */
+  end(lastFrame?: Buffer): void {
+    if (this.#state !== "open") return;
+    this.#state = "ended";
+    // What is queued behind history that is not out stays unsent: the client resumes before it.
+    this.#outbox.finish();
+    if (lastFrame) this.#socket.write(lastFrame);
+    this.#response.end();
+    const cut = setTimeout(() => this.#socket.destroy(), END_GRACE_MS);
+    this.onClosed(() => clearTimeout(cut));
+  }
+
+  get pendingBytes(): number {
+    return this.#outbox.pendingBytes;
+  }
+
+  /** Calls `listener` when the connection is gone, whoever ended it; at once when it is gone already. */
+  onClosed(listener: () => void): void {
+    if (this.#state === "closed") listener();
+    else this.#onClosed.push(listener);
+  }
+
+  /** Resolves when the connection is gone. */
+  get closed(): Promise<void> {
+    return new Promise((resolve) => this.onClosed(resolve));
+  }
+
+  #close(): void {
+    this.#state = "closed";
+    this.#outbox.close();
+    const listeners = this.#onClosed;
+    this.#onClosed = [];
+    for (const listener of listeners) listener();
+  }
+}
+
+/**
+ * Answers with an event stream (PROTOCOL.md S4); its headers and `firstBytes` are on the wire when this returns.
  *
  * A reader that leaves more than `outboxBytes` unread is cut off (S9); `onOverflow` tells of it.
  *
@@ -49,36 +114,5 @@ export function openSseConnection(
   response.writeHead(200, HEADERS);
   response.flushHeaders();
   socket.write(options.firstBytes);
-
-  const closed = new Promise<void>((resolve) => response.once("close", resolve));
-  const outbox = new Outbox(socket, {
-    limitBytes: options.outboxBytes,
-    held: true,
-    onOverflow: () => {
-      options.onOverflow?.();
-      socket.destroy();
-    },
-  });
-  void closed.then(() => outbox.close());
-  let isEnded = false;
-
-  return {
-    send: (frame) => outbox.push(frame),
-    writeHistory: (frame) => outbox.writeHistory(frame),
-    release: () => outbox.release(),
-    end(lastFrame) {
-      if (isEnded) return;
-      isEnded = true;
-      // What is queued behind history that is not out stays unsent: the client resumes before it.
-      outbox.finish();
-      if (lastFrame) socket.write(lastFrame);
-      response.end();
-      const cut = setTimeout(() => socket.destroy(), END_GRACE_MS);
-      void closed.then(() => clearTimeout(cut));
-    },
-    get pendingBytes() {
-      return outbox.pendingBytes;
-    },
-    closed,
-  };
+  return new SseConnection(response, socket, options);
 }

@@ -1,3 +1,4 @@
+import type { Following } from "@localstreet/bus/subject-feed";
 import { Problem } from "@localstreet/contracts/problem";
 import { encodeSseEvent, SSE_KEEPALIVE } from "@localstreet/contracts/sse";
 import { startHeartbeat } from "@localstreet/fanout/heartbeat";
@@ -12,15 +13,15 @@ export interface OpenStream {
   readonly connection: SseConnection;
   /** When its token ends, in milliseconds since the epoch. */
   readonly expiresAtMs: number;
-  /** The id to resume from for one that got everything that was sent. */
-  positionId(): string;
+  readonly following: Following;
 }
 
 export interface OpenStreams {
   /** A `retry:` of its own for each connection, so that those that break together do not come back together. */
   retryMs(): number;
-  /** Looks after the stream until its connection closes. */
+  /** Looks after the stream. */
   add(stream: OpenStream): void;
+  delete(stream: OpenStream): void;
   /** Sends `goaway` and ends the stream (PROTOCOL.md S10). */
   goAway(connection: SseConnection): void;
   /** Sends all away, spread over `windowMs` milliseconds, and resolves when the last connection has closed. */
@@ -34,8 +35,19 @@ const keepalive = Buffer.from(SSE_KEEPALIVE);
 export function openStreams(kit: ServiceKit<NotificationConfig>): OpenStreams {
   const { config } = kit;
   const streams = new Set<OpenStream>();
-  const keepalives = startHeartbeat({ everyMs: config.KEEPALIVE_MS });
-  const pings = startHeartbeat({ everyMs: config.STREAM_PING_MS });
+  const keepalives = startHeartbeat<OpenStream>({
+    everyMs: config.KEEPALIVE_MS,
+    beat: ({ connection }) => connection.send(keepalive),
+  });
+  const pings = startHeartbeat<OpenStream>({
+    everyMs: config.STREAM_PING_MS,
+    beat({ connection, following }) {
+      const head = following.positionId();
+      connection.send(
+        Buffer.from(encodeSseEvent({ id: head, event: "ping", data: JSON.stringify({ head }) })),
+      );
+    },
+  });
   new Gauge({
     name: "localstreet_streams_open",
     help: "Event streams that are open",
@@ -73,20 +85,14 @@ export function openStreams(kit: ServiceKit<NotificationConfig>): OpenStreams {
     retryMs,
     goAway,
     add(stream) {
-      const { connection } = stream;
       streams.add(stream);
-      const stopKeepalive = keepalives.add(() => connection.send(keepalive));
-      const stopPing = pings.add(() => {
-        const head = stream.positionId();
-        connection.send(
-          Buffer.from(encodeSseEvent({ id: head, event: "ping", data: JSON.stringify({ head }) })),
-        );
-      });
-      void connection.closed.then(() => {
-        stopKeepalive();
-        stopPing();
-        streams.delete(stream);
-      });
+      keepalives.add(stream);
+      pings.add(stream);
+    },
+    delete(stream) {
+      streams.delete(stream);
+      keepalives.delete(stream);
+      pings.delete(stream);
     },
     async drain(windowMs) {
       const leaving = [...streams];

@@ -77,8 +77,9 @@ export function registerStreamRoutes(
       onOverflow: () => cut.inc(),
     });
     reply.hijack();
-    const stopActivity = withActivity ? chatActivity.follow(vendorId, connection.send) : undefined;
-    void connection.closed.then(() => stopActivity?.());
+    if (withActivity) {
+      connection.onClosed(chatActivity.follow(vendorId, (frame) => connection.send(frame)));
+    }
     try {
       await follow(connection, {
         principal,
@@ -108,11 +109,11 @@ export function registerStreamRoutes(
       // Another log took this one's place: the client comes back and its id is judged against that.
       () => streams.goAway(connection),
     );
-    void connection.closed.then(() => following.stop());
-    streams.add({
-      connection,
-      expiresAtMs: principal.expiresAtMs,
-      positionId: () => following.positionId(),
+    const stream = { connection, following, expiresAtMs: principal.expiresAtMs };
+    streams.add(stream);
+    connection.onClosed(() => {
+      following.stop();
+      streams.delete(stream);
     });
     // A drain that began while the bus was asked does not know of this stream.
     if (kit.isDraining()) return streams.goAway(connection);
