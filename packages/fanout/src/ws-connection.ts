@@ -3,19 +3,6 @@ import type { CloseCode } from "@localstreet/contracts/close-codes";
 import type { WebSocket } from "ws";
 import { Outbox, type OutboxSocket } from "./outbox.ts";
 
-/** One open WebSocket whose frames are encoded once and shared. */
-export interface WsConnection {
-  /** A frame of `encodeTextFrame`. */
-  send(frame: Buffer): void;
-  /** As `send`, but a slow reader gets only the newest frame of the slot; see `Outbox.pushLatest`. */
-  sendLatest(slotName: string, frame: Buffer): void;
-  /** Closes after all that was sent. The connection is cut when the peer does not answer the close. */
-  close(code: CloseCode, reason: string): void;
-  readonly pendingBytes: number;
-  /** Resolves when the connection is gone, whoever closed it. */
-  readonly closed: Promise<void>;
-}
-
 const FINAL_TEXT_FRAME = 0x81;
 /** How long a peer may take to answer a close, in milliseconds. */
 const CLOSE_GRACE_MS = 5_000;
@@ -38,6 +25,53 @@ export function encodeTextFrame(text: string): Buffer {
   return frame;
 }
 
+/** One open WebSocket whose frames are encoded once and shared. */
+export class WsConnection {
+  readonly #ws: WebSocket;
+  readonly #outbox: Outbox;
+
+  constructor(
+    ws: WebSocket,
+    socket: Socket,
+    options: { outboxBytes: number; onOverflow: () => void },
+  ) {
+    this.#ws = ws;
+    this.#outbox = new Outbox(new UnclosedSocket(ws, socket), {
+      limitBytes: options.outboxBytes,
+      onOverflow: options.onOverflow,
+    });
+    ws.once("close", () => this.#outbox.close());
+  }
+
+  /** A frame of `encodeTextFrame`. */
+  send(frame: Buffer): void {
+    this.#outbox.push(frame);
+  }
+
+  /** As `send`, but a slow reader gets only the newest frame of the slot; see `Outbox.pushLatest`. */
+  sendLatest(slotName: string, frame: Buffer): void {
+    this.#outbox.pushLatest(slotName, frame);
+  }
+
+  /** Closes after all that was sent. The connection is cut when the peer does not answer the close. */
+  close(code: CloseCode, reason: string): void {
+    this.#outbox.finish();
+    this.#ws.close(code, reason);
+    const cut = setTimeout(() => this.#ws.terminate(), CLOSE_GRACE_MS);
+    this.#ws.once("close", () => clearTimeout(cut));
+  }
+
+  get pendingBytes(): number {
+    return this.#outbox.pendingBytes;
+  }
+
+  /** Resolves when the connection is gone, whoever closed it. */
+  get closed(): Promise<void> {
+    if (this.#ws.readyState === this.#ws.CLOSED) return Promise.resolve();
+    return new Promise((resolve) => this.#ws.once("close", () => resolve()));
+  }
+}
+
 /**
  * Takes over the sending side of `ws`: frames go to `socket`, the connection underneath. Pings and closes stay with
  * `ws`, which writes them to the same socket in one piece each. Compression must be off.
@@ -47,26 +81,7 @@ export function openWsConnection(
   socket: Socket,
   options: { outboxBytes: number; onOverflow: () => void },
 ): WsConnection {
-  const outbox = new Outbox(new UnclosedSocket(ws, socket), {
-    limitBytes: options.outboxBytes,
-    onOverflow: options.onOverflow,
-  });
-  const closed = new Promise<void>((resolve) => ws.once("close", () => resolve()));
-  void closed.then(() => outbox.close());
-  return {
-    send: (frame) => outbox.push(frame),
-    sendLatest: (slotName, frame) => outbox.pushLatest(slotName, frame),
-    close(code, reason) {
-      outbox.finish();
-      ws.close(code, reason);
-      const cut = setTimeout(() => ws.terminate(), CLOSE_GRACE_MS);
-      void closed.then(() => clearTimeout(cut));
-    },
-    get pendingBytes() {
-      return outbox.pendingBytes;
-    },
-    closed,
-  };
+  return new WsConnection(ws, socket, options);
 }
 
 /** The socket for as long as `ws` has not sent a close frame: it answers a client's by itself, and nothing may follow. */

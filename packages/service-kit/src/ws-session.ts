@@ -94,7 +94,7 @@ export async function registerSocketRoute<F extends ClientFrame, Data>(
       // No await before the session listens, or the first frames would be lost.
       const opened = new OpenSocket(context, socket, request.raw.socket, admitted.get(request));
       sockets.add(opened);
-      void opened.connection.closed.then(() => sockets.delete(opened));
+      socket.once("close", () => sockets.delete(opened));
     },
   );
 
