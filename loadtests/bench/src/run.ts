@@ -51,6 +51,11 @@ function openFilesLimit(): number {
   return hard === "unlimited" ? Number.POSITIVE_INFINITY : Number(hard);
 }
 
+function contestantsOf(names: readonly string[]): Set<string> {
+  const chosen = BENCHMARKS.filter(({ name }) => names.includes(name));
+  return new Set(chosen.flatMap(({ contestants }) => contestants.map(({ name }) => name)));
+}
+
 function narrow(benchmark: Benchmark, only: readonly string[]): Benchmark {
   if (only.length === 0) return benchmark;
   const contestants = benchmark.contestants.filter(({ name }) => only.includes(name));
@@ -112,6 +117,13 @@ async function main(): Promise<void> {
     process.exit(2);
   }
   const { options } = parsed;
+  const unknown = options.only.find((name) => !contestantsOf(options.names).has(name));
+  if (unknown !== undefined) {
+    console.error(
+      `--only ${unknown}: nobody is called that here; there are ${[...contestantsOf(options.names)].join(", ")}`,
+    );
+    process.exit(2);
+  }
   if (process.platform !== "linux") {
     console.error("The benchmarks read the cost of processes from /proc: they run on Linux only.");
     process.exit(1);
