@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ensurePrograms, STORE_PROGRAMS } from "@localstreet/local/ensure-programs";
+import { acquireLock } from "@localstreet/local/lock";
 import { pnpmExec, QUIET_TOOLS } from "@localstreet/local/pnpm";
 import { runCommand } from "@localstreet/local/run-command";
 import type { Benchmark } from "./benchmark.ts";
@@ -133,7 +134,14 @@ async function main(): Promise<void> {
       `A process may open ${openFilesLimit()} files here; the largest benchmarks need ${FILES_NEEDED}: ulimit -n`,
     );
   }
-  mkdirSync(OUTPUT_DIR, { recursive: true, mode: 0o700 });
+  const lock = acquireLock(join(OUTPUT_DIR, "lock"));
+  if (lock.kind === "held") {
+    console.error(
+      `Benchmarks of this checkout run already (process ${lock.pid}); two at once measure each other.`,
+    );
+    process.exit(1);
+  }
+  process.once("exit", lock.release);
   const profileDir = options.profile ? join(OUTPUT_DIR, "profiles") : undefined;
   if (profileDir !== undefined) {
     rmSync(profileDir, { recursive: true, force: true });
