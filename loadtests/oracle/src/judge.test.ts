@@ -125,7 +125,7 @@ describe("chat", () => {
     ledger.receive("ana", { key, id: key, seq, group: "c1", atMs: 1 });
   }
 
-  test("C4: a number that nobody has is a hole, unless a message of unknown fate may have it", () => {
+  test("a number that nobody has is a hole, unless a message of unknown fate may have it", () => {
     const ledger = createLedger({ path: "chat" });
     say(ledger, "m1", 1);
     say(ledger, "m3", 3);
@@ -136,7 +136,7 @@ describe("chat", () => {
     expect(wrongs(judge(ledger, { stored }))).toEqual({ holes: 1 });
   });
 
-  test("C4: one number for two messages", () => {
+  test("one number for two messages", () => {
     const ledger = createLedger({ path: "chat" });
     say(ledger, "m1", 1);
     say(ledger, "m2", 1);
@@ -156,7 +156,7 @@ describe("tracking", () => {
   const show = (ledger: Ledger, at: number) =>
     ledger.receive("ana", { key: fixKey("d1", at), seq: at, group: "d1", atMs: at });
 
-  test("T8: fixes may be missed, the newest may not", () => {
+  test("fixes may be missed, the newest may not", () => {
     const ledger = drive(1_000, 2_000, 3_000);
     show(ledger, 1_000);
     expect(ledger.outstanding()).toBe(1);
@@ -168,7 +168,7 @@ describe("tracking", () => {
     expect(verdict.missed).toBe(1);
   });
 
-  test("T8: a position older than one that was shown", () => {
+  test("a position older than one that was shown", () => {
     const ledger = drive(1_000, 2_000);
     show(ledger, 2_000);
     show(ledger, 1_000);

@@ -135,7 +135,10 @@ export function formatVerdict(verdict: Verdict): string {
   ].filter((part) => typeof part === "string");
   const head = `${verdict.ok ? "ok    " : "FAILED"} ${verdict.path.padEnd(9)}`;
   const sums = `${verdict.offered} offered, ${verdict.acknowledged} acknowledged, ${verdict.delivered} delivered`;
-  return `${head} ${wrongs.length > 0 ? wrongs.join(", ") : "nothing lost or wrong"}; ${sums}; ${aside.join(", ")}`;
+  const verdictText = wrongs.length > 0 ? wrongs.join(", ") : "nothing lost or wrong";
+  return [`${head} ${verdictText}`, sums, ...(aside.length > 0 ? [aside.join(", ")] : [])].join(
+    "; ",
+  );
 }
 
 function inWords(row: Fault): string {

@@ -5,8 +5,8 @@ const PAGE_BYTES = 1 << 20;
 const FIRST_SLOTS = 1 << 10;
 
 /**
- * Texts numbered in the order in which they came. A `Map` of strings costs four times as much: here a text is its bytes,
- * four for where they stand, four for its hash, and eight to sixteen for its place in the table.
+ * Texts numbered in the order in which they came. Each takes its bytes and one, four for where they stand, four for its
+ * hash, and eight to sixteen for its place in the table.
  */
 export class KeyTable {
   readonly #pages: Buffer[] = [];
@@ -65,9 +65,23 @@ export class KeyTable {
     for (;;) {
       const number = (this.#slots[slot] ?? 0) - 1;
       if (number < 0) return slot;
-      if (this.#hashes.get(number) === hash && this.textOf(number) === text) return slot;
+      if (this.#hashes.get(number) === hash && this.#is(number, text)) return slot;
       slot = (slot + 1) & mask;
     }
+  }
+
+  /** Compares in place: as good as every lookup ends here, and a string for each would be garbage. */
+  #is(number: number, text: string): boolean {
+    const place = this.#places.get(number);
+    const page = this.#pages[Math.floor(place / PAGE_BYTES)];
+    const start = (place % PAGE_BYTES) + 1;
+    // Texts of the same bytes have the same characters, one each, or are not ASCII.
+    if (page?.[start - 1] !== text.length) return this.textOf(number) === text;
+    for (let index = 0; index < text.length; index++) {
+      const code = text.charCodeAt(index);
+      if (code > 127 || page[start + index] !== code) return false;
+    }
+    return true;
   }
 
   #write(text: string): number {

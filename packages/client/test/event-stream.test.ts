@@ -38,8 +38,10 @@ test("a broken stream is resumed with the last id, and an event that comes twice
       `${RESUME}event: new-order\nid: e-2\ndata: two\n\nevent: new-order\nid: e-3\ndata: three\n\n`,
     ),
   );
-  using client = follow(server.url);
+  const repeated: StreamEvent[] = [];
+  using client = follow(server.url, { onRepeated: (event) => repeated.push(event) });
   await until(() => client.events.some((event) => event.id === "e-3"), { what: "the third event" });
+  expect(repeated.map((event) => event.data)).toEqual(["two"]);
   const orders = client.events.filter((event) => event.event === "new-order");
   expect(orders.map((order) => order.data)).toEqual(["two", "three"]);
   expect(client.stream.lastEventId).toBe("e-3");
