@@ -12,7 +12,7 @@ test("names are checked, and a typo is answered with what there is", () => {
 test("all is every benchmark, and settings have defaults", () => {
   expect(parseOptions(["all"], KNOWN)).toMatchObject({
     kind: "run",
-    options: { names: KNOWN, rounds: 3, seconds: 3, only: [], profile: false, writeDocs: false },
+    options: { names: KNOWN, rounds: 3, seconds: 2, only: [], profile: false, writeDocs: false },
   });
 });
 

@@ -21,7 +21,7 @@ npm run bench -- all
 
   --list           the benchmarks, with what each compares
   --rounds N       interleaved rounds (3)
-  --seconds N      how long each contestant is measured in a round (3)
+  --seconds N      how long each contestant is measured in a round (2)
   --only A,B       these contestants alone
   --profile        leave CPU profiles of the platform's service in .localstreet/bench/profiles (open them in
                    Chromium's developer tools); a profiled run is slower, so its figures are not results
@@ -40,7 +40,7 @@ export function parseOptions(argv: readonly string[], known: readonly string[]):
         list: { type: "boolean" },
         help: { type: "boolean", short: "h" },
         rounds: { type: "string", default: "3" },
-        seconds: { type: "string", default: "3" },
+        seconds: { type: "string", default: "2" },
         only: { type: "string", default: "" },
         profile: { type: "boolean", default: false },
         "write-docs": { type: "boolean", default: false },

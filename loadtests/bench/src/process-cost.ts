@@ -3,11 +3,29 @@ import { readdirSync, readFileSync } from "node:fs";
 /** Ticks a second in `/proc/<pid>/stat`: the kernel's USER_HZ, 100 on every Linux that Node runs on. */
 const TICKS_PER_SECOND = 100;
 
-/** CPU time of the processes and all of their descendants, user and system, in microseconds (proc(5)). */
+/**
+ * CPU time of the processes and all of their descendants, user and system, in microseconds (proc(5)). From the
+ * scheduler's own count where the kernel tells it, since the ticks of `stat` are 10 ms each.
+ */
 export function cpuMicros(rootPids: readonly number[]): number {
-  let ticks = 0;
-  for (const pid of processTree(rootPids)) ticks += ticksOf(pid);
-  return (ticks * 1_000_000) / TICKS_PER_SECOND;
+  let micros = 0;
+  for (const pid of processTree(rootPids)) micros += scheduledMicros(pid) ?? tickMicros(pid);
+  return micros;
+}
+
+function scheduledMicros(pid: number): number | null {
+  let nanos = 0;
+  for (const thread of threadsOf(pid)) {
+    const text = readOrNothing(`/proc/${pid}/task/${thread}/schedstat`);
+    if (text === "") return null;
+    nanos += Number(text.split(" ", 1)[0]);
+  }
+  return nanos / 1_000;
+}
+
+function tickMicros(pid: number): number {
+  const stat = readOrNothing(`/proc/${pid}/stat`);
+  return stat === "" ? 0 : (parseTicks(stat) * 1_000_000) / TICKS_PER_SECOND;
 }
 
 /** Memory of the processes and all of their descendants in bytes; a page that n processes share counts 1/n for each. */
@@ -39,11 +57,6 @@ function processTree(rootPids: readonly number[]): Set<number> {
 export function parseTicks(stat: string): number {
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return Number(fields[11] ?? 0) + Number(fields[12] ?? 0);
-}
-
-function ticksOf(pid: number): number {
-  const stat = readOrNothing(`/proc/${pid}/stat`);
-  return stat === "" ? 0 : parseTicks(stat);
 }
 
 function threadsOf(pid: number): string[] {

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { BENCHMARKS } from "../src/benchmarks/catalog.ts";
+import { fanoutBenchmark } from "../src/benchmarks/fanout.ts";
 import { judgeTargets } from "../src/judge-targets.ts";
 import { openLab } from "../src/lab.ts";
 import { limitMissing } from "../src/limit-server.ts";
@@ -19,9 +19,18 @@ test.skipIf(process.platform !== "linux")(
   async () => {
     const lab = await openLab(SETTINGS, dir);
     try {
-      const fanout = BENCHMARKS.find(({ name }) => name === "fanout-sse")!;
+      const fanout = fanoutBenchmark({
+        name: "small",
+        title: "100 subscribers",
+        transport: "sse",
+        size: { connections: 100, topics: 1, perSecond: 40, burst: 1 },
+        names: ["limit", "floor"],
+        targets: [
+          { what: "cost", figure: "cpuMicrosEach", of: "floor", against: "nchan", atMost: 1 },
+        ],
+      });
       const contestants = [
-        ...fanout.contestants.filter(({ name }) => name === "floor" || name === "limit"),
+        ...fanout.contestants,
         {
           name: "nchan",
           missing: () => "nginx has no nchan module: apt-get install libnginx-mod-nchan",
@@ -34,7 +43,7 @@ test.skipIf(process.platform !== "linux")(
       expect(floor.rounds).toHaveLength(2);
       for (const figures of floor.rounds) {
         expect(figures).toMatchObject({ lost: 0, duplicated: 0, outOfOrder: 0, broken: 0 });
-        expect(figures!.delivered).toBeGreaterThanOrEqual(8_000);
+        expect(figures!.delivered).toBeGreaterThanOrEqual(1_000);
         expect(figures!.cpuMicrosEach).toBeGreaterThan(0);
         expect(figures!.generatorShare).toBeLessThan(1);
       }
@@ -43,9 +52,10 @@ test.skipIf(process.platform !== "linux")(
 
       const report = formatReport([result], { at: "now", rounds: 2, seconds: 0.5, versions: {} });
       expect(report).toContain("not measured: nginx has no nchan module");
-      expect(judgeTargets(result).map(({ verdict }) => verdict)).toContain("not measured");
+      expect(judgeTargets(result).map(({ verdict }) => verdict)).toEqual(["not measured"]);
     } finally {
       await lab.close();
     }
   },
+  60_000,
 );

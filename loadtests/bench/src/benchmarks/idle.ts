@@ -5,7 +5,7 @@ import { deliveryWatchers, platformWay, redisEnv, vendorStreams } from "../platf
 import { restartReplica } from "../restart-replica.ts";
 
 const CONNECTIONS = 3_000;
-const SETTLE_MS = 1_500;
+const SETTLE_MS = 1_000;
 
 /** Memory of silent connections, each with a topic of its own. Every server is started anew for each round. */
 export function idleBenchmark(transport: "sse" | "ws"): Benchmark {
