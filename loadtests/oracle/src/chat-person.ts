@@ -2,12 +2,12 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ConnectionState } from "@localstreet/client/connection-state";
 import { openSocket, type ReplyFrame, SocketError } from "@localstreet/client/socket";
-import { WebSocket } from "ws";
 import { ChatInbox, heardOf, type Sides } from "./chat-inbox.ts";
 import { nowMs } from "./clock.ts";
 import { createGate } from "./gate.ts";
 import { jitteredMs } from "./jitter.ts";
 import { activityKey, type Ledger } from "./ledger.ts";
+import { OrderedWebSocket } from "./ordered-web-socket.ts";
 import type { Identity, Target } from "./target.ts";
 
 export interface ChatPerson {
@@ -66,7 +66,7 @@ export function openChatPerson(options: ChatPersonOptions): ChatPerson {
   const socket = openSocket({
     url: `${target.socketUrl}/api/chat/ws`,
     token: () => target.tokenFor(identity),
-    WebSocket,
+    WebSocket: OrderedWebSocket,
     onFrame(frame) {
       if (frame.type === "message") inbox.push(frame.conversationId, heardOf(frame));
     },

@@ -1,11 +1,11 @@
 import type { ConnectionState } from "@localstreet/client/connection-state";
 import { openSocket, type PushFrame, SocketError } from "@localstreet/client/socket";
 import { isFinal, type Position } from "@localstreet/contracts/tracking";
-import { WebSocket } from "ws";
 import { nowMs } from "./clock.ts";
 import { createGate } from "./gate.ts";
 import { jitteredMs } from "./jitter.ts";
 import { fixKey, type Ledger } from "./ledger.ts";
+import { OrderedWebSocket } from "./ordered-web-socket.ts";
 import type { Identity, Target } from "./target.ts";
 
 export interface Watcher {
@@ -42,7 +42,7 @@ export function openWatcher(options: {
   const socket = openSocket({
     url: `${target.socketUrl}/api/tracking/ws`,
     token: () => target.tokenFor(identity),
-    WebSocket,
+    WebSocket: OrderedWebSocket,
     onFrame,
     onState(state) {
       if (state.phase === "open") void watch(0);
