@@ -7,6 +7,7 @@ export interface ChartFrame {
   readonly scale: Scale;
   /** Drawn first to last. */
   readonly layers: readonly Layer[];
+  /** Numbered as they come. */
   readonly marks: readonly { readonly second: number; readonly label: string }[];
   /** What is shown of one second under the pointer. */
   readonly tooltip: (second: number) => string;
@@ -29,12 +30,14 @@ export interface Scale {
   readonly ticks: readonly { readonly value: number; readonly label: string }[];
 }
 
-const WIDTH = 960;
-const LEFT = 64;
-const RIGHT = 12;
-const TOP = 16;
-const PLOT = 132;
-const BOTTOM = 26;
+const WIDTH = 500;
+const LEFT = 52;
+const RIGHT = 10;
+const TOP = 22;
+const PLOT = 128;
+const BOTTOM = 24;
+/** Of a second, to each side. */
+const LONELY = 0.3;
 
 /** From 0 to a round number above `max`. */
 export function linearScale(max: number): Scale {
@@ -77,11 +80,12 @@ export function renderChart(frame: ChartFrame): string {
     );
   }
   for (const layer of layers) parts.push(renderLayer(layer, (second) => x(second + 0.5), y));
-  for (const { second, label } of marks) {
+  for (const [index, { second, label }] of marks.entries()) {
     const at = px(x(second));
     parts.push(
-      `<g class="mark"><line x1="${at}" x2="${at}" y1="${TOP - 6}" y2="${TOP + PLOT}"/>`,
-      `<path d="M${at} ${TOP - 10}l5 6h-10z"/><title>${escapeText(label)}</title></g>`,
+      `<g class="mark"><line x1="${at}" x2="${at}" y1="${TOP - 4}" y2="${TOP + PLOT}"/>`,
+      `<circle cx="${at}" cy="${TOP - 11}" r="8"/><text x="${at}" y="${TOP - 7}" text-anchor="middle">${index + 1}</text>`,
+      `<title>${escapeText(label)}</title></g>`,
     );
   }
   for (let second = 0; second < seconds; second++) {
@@ -114,6 +118,7 @@ function renderLayer(layer: Layer, x: (second: number) => number, y: (value: num
     .join("");
 }
 
+/** Two points at least, so that a lonely second is seen. */
 function points(
   values: readonly Value[],
   from: number,
@@ -121,9 +126,10 @@ function points(
   x: (second: number) => number,
   y: (value: number) => number,
 ): string[] {
-  return values
-    .slice(from, to)
-    .map((value, index) => `${px(x(from + index))} ${px(y(value as number))}`);
+  const at = (second: number, index: number) =>
+    `${px(x(second))} ${px(y(values[index] as number))}`;
+  if (to - from === 1) return [at(from - LONELY, from), at(from + LONELY, from)];
+  return Array.from({ length: to - from }, (_, index) => at(from + index, from + index));
 }
 
 /** Stretches of `true`: first index and the one after the last. */
@@ -139,7 +145,7 @@ function runs(present: readonly boolean[]): [number, number][] {
 
 function timeTicks(seconds: number): number[] {
   const step = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1_800, 3_600].find(
-    (each) => seconds / each <= 10,
+    (each) => seconds / each <= 7,
   );
   const every = step ?? 7_200;
   return Array.from({ length: Math.floor(seconds / every) + 1 }, (_, index) => index * every);

@@ -1,4 +1,12 @@
-import { escapeText, formatMs, linearScale, logScale, renderChart, type Value } from "./chart.ts";
+import {
+  escapeText,
+  formatMs,
+  type Layer,
+  linearScale,
+  logScale,
+  renderChart,
+  type Value,
+} from "./chart.ts";
 import { percentile } from "./histogram.ts";
 import { PAGE_STYLE } from "./page-style.ts";
 import { complaintsOf, isClean, type RunRecord, summarise } from "./run-record.ts";
@@ -6,6 +14,7 @@ import type { TimelineRecord } from "./timeline.ts";
 
 type PathSeconds = TimelineRecord["paths"][string];
 
+/** In the order in which they are shown. */
 const TITLES: Record<string, string> = {
   orders: "Orders",
   chat: "Chat messages",
@@ -26,12 +35,15 @@ export function renderPage(run: RunRecord): string {
       label,
     })),
   };
-  const charts = Object.entries(run.timeline.paths).map(
-    ([path, recorded]) =>
-      `<section class="path ${escapeText(path)}"><h2>${titleOf(path)}</h2>
+  const order = Object.keys(TITLES);
+  const charts = Object.entries(run.timeline.paths)
+    .sort(([a], [b]) => order.indexOf(a) - order.indexOf(b))
+    .map(
+      ([path, recorded]) =>
+        `<section class="path ${escapeText(path)}"><h2>${titleOf(path)}</h2><div class="pair">
 ${throughputChart(recorded, shared)}
-${latencyChart(recorded, shared)}</section>`,
-  );
+${latencyChart(recorded, shared)}</div></section>`,
+    );
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escapeText(run.scenario)}: ${clean ? "nothing lost" : "failed"}</title><style>${PAGE_STYLE}</style></head>
@@ -43,9 +55,8 @@ ${latencyChart(recorded, shared)}</section>`,
     .join("")}</dl></header>
 ${faultList(run)}
 ${verdictTable(run)}
-${markList(shared)}
 ${charts.join("\n")}
-${connectionsChart(run.timeline, shared)}
+${connectionsSection(run.timeline, shared)}
 </main></body></html>
 `;
 }
@@ -80,7 +91,7 @@ function markList({ marks }: Shared): string {
   const items = marks.map(
     ({ second, label }) => `<li><b>${second.toFixed(1)} s</b> ${escapeText(label)}</li>`,
   );
-  return `<ol class="marks">${items.join("")}</ol>`;
+  return `<div><p class="what">What happened</p><ol>${items.join("")}</ol></div>`;
 }
 
 function verdictTable({ verdicts }: RunRecord): string {
@@ -107,26 +118,25 @@ function verdictTable({ verdicts }: RunRecord): string {
 
 function throughputChart(recorded: PathSeconds, { seconds, firstSecond, marks }: Shared): string {
   const counts = new Map(recorded.map(([at, values]) => [at - firstSecond, values]));
-  const series = (index: 0 | 1 | 2 | 3): number[] =>
+  const series = (index: 0 | 1 | 2 | 3 | 4): number[] =>
     Array.from({ length: seconds }, (_, second) => counts.get(second)?.[index] ?? 0);
-  const offered = series(0);
-  const delivered = series(3);
-  const refused = series(2);
+  const [offered, refused, delivered, due] = [series(0), series(2), series(3), series(4)];
+  const layers: Layer[] = [
+    { kind: "area", style: "delivered", values: delivered },
+    { kind: "line", style: "due", values: due },
+  ];
+  if (refused.some((count) => count > 0)) {
+    layers.push({ kind: "line", style: "refused", values: refused });
+  }
   return renderChart({
-    title: "Offered and delivered",
-    unit: "a second",
+    title: "Delivered",
+    unit: "a second; dashed: due",
     seconds,
-    scale: linearScale(Math.max(...offered, ...delivered)),
-    layers: [
-      { kind: "area", style: "delivered", values: delivered },
-      { kind: "line", style: "offered", values: offered },
-      ...(refused.some((count) => count > 0)
-        ? [{ kind: "line", style: "refused", values: refused } as const]
-        : []),
-    ],
+    scale: linearScale(Math.max(...due, ...delivered)),
+    layers,
     marks,
     tooltip: (second) =>
-      `${second} s: ${number(offered[second] ?? 0)} offered, ${number(delivered[second] ?? 0)} delivered, ${number(refused[second] ?? 0)} refused`,
+      `${second} s: ${number(offered[second])} offered to ${number(due[second])}, ${number(delivered[second])} delivered, ${number(refused[second])} refused`,
   });
 }
 
@@ -138,8 +148,8 @@ function latencyChart(recorded: PathSeconds, { seconds, firstSecond, marks }: Sh
   const known = [...low, ...max].filter((value) => value !== undefined);
   if (known.length === 0) return "";
   return renderChart({
-    title: "Offer to delivery",
-    unit: "half, 90 % and 99 % within; the line is the slowest",
+    title: "From offer to delivery",
+    unit: "50, 90 and 99 % within; line: slowest",
     seconds,
     scale: logScale(Math.min(...known), Math.max(...known)),
     layers: [
@@ -154,21 +164,21 @@ function latencyChart(recorded: PathSeconds, { seconds, firstSecond, marks }: Sh
   });
 }
 
-function connectionsChart(timeline: TimelineRecord, shared: Shared): string {
-  if (timeline.connections.length === 0) return "";
+function connectionsSection(timeline: TimelineRecord, shared: Shared): string {
+  if (timeline.connections.length === 0 && shared.marks.length === 0) return "";
   const { seconds, firstSecond, marks } = shared;
   const open = new Map(timeline.connections.map(([at, count]) => [at - firstSecond, count]));
   const values = Array.from({ length: seconds }, (_, second) => open.get(second));
   const chart = renderChart({
-    title: "Open connections",
+    title: "Open",
     unit: "at the end of each second",
     seconds,
-    scale: linearScale(Math.max(...open.values())),
+    scale: linearScale(Math.max(1, ...open.values())),
     layers: [{ kind: "area", style: "delivered", values }],
     marks,
-    tooltip: (second) => `${second} s: ${number(values[second] ?? 0)} open`,
+    tooltip: (second) => `${second} s: ${number(values[second])} open`,
   });
-  return `<section class="path connections"><h2>Connections</h2>${chart}</section>`;
+  return `<section class="path connections"><h2>Connections</h2><div class="pair">${chart}${markList(shared)}</div></section>`;
 }
 
 function titleOf(path: string): string {

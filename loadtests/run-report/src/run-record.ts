@@ -27,16 +27,17 @@ export function isClean(run: Pick<RunRecord, "verdicts" | "faults">): boolean {
 
 /** The whole run in one sentence. */
 export function summarise(run: RunRecord): string {
-  if (isClean(run)) {
-    const delivered = run.verdicts.reduce((sum, verdict) => sum + verdict.delivered, 0);
-    return `Nothing was lost: ${delivered.toLocaleString("en")} deliveries, each where it belongs.`;
-  }
   const broken = run.verdicts.filter(({ ok }) => !ok);
-  const said = broken.map(
-    (verdict) => `${verdict.path}: ${complaintsOf(verdict).join(", ") || "not as promised"}`,
-  );
-  if (said.length > 0) return said.join("; ");
-  return run.faults[0] as string;
+  if (broken.length > 0) {
+    return broken.map((each) => `${each.path}: ${complaintsOf(each).join(", ")}`).join("; ");
+  }
+  const delivered = run.verdicts.reduce((sum, verdict) => sum + verdict.delivered, 0);
+  const what = `${delivered.toLocaleString("en")} deliveries, each where it belongs`;
+  const { length } = run.faults;
+  if (length === 0) return `Nothing was lost: ${what}.`;
+  const first = run.faults[0] as string;
+  const faults = length === 1 ? first : `${first}, and ${length - 1} more`;
+  return run.verdicts.length === 0 ? faults : `${faults}. Nothing was lost: ${what}.`;
 }
 
 /** What a verdict holds against the platform, as in `3 lost`. */

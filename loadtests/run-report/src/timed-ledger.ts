@@ -19,7 +19,7 @@ export class TimedLedger extends Ledger {
 
   override offer(...[key, offer]: Parameters<Ledger["offer"]>): void {
     super.offer(key, offer);
-    this.#timeline.count(this.path, "offered", Date.now());
+    this.#timeline.offer(this.path, Date.now(), offer.audience.length);
   }
 
   override acknowledge(...[key, sighting]: Parameters<Ledger["acknowledge"]>): void {

@@ -3,10 +3,10 @@ import { createTimeline, latencyOf } from "./timeline.ts";
 
 test("counts fall into their seconds, and what two processes recorded adds up", () => {
   const [a, b] = [createTimeline(), createTimeline()];
-  a.count("orders", "offered", 5_000);
-  a.count("orders", "offered", 5_999);
+  a.offer("orders", 5_000, 1);
+  a.offer("orders", 5_999, 3);
   a.count("orders", "acknowledged", 6_000);
-  b.count("orders", "offered", 5_500);
+  b.offer("orders", 5_500, 2);
   b.deliver("orders", 5_600, 12);
   a.connections(5_100, 3);
   b.connections(5_900, 4);
@@ -14,8 +14,8 @@ test("counts fall into their seconds, and what two processes recorded adds up", 
   a.merge(b.record());
   const { paths, connections, marks } = a.record();
   expect(paths.orders?.map(([second, counts]) => [second, counts])).toEqual([
-    [5, [3, 0, 0, 1]],
-    [6, [0, 1, 0, 0]],
+    [5, [3, 0, 0, 1, 6]],
+    [6, [0, 1, 0, 0, 0]],
   ]);
   expect(connections).toEqual([[5, 7]]);
   expect(marks).toEqual([{ atMs: 5_200, label: "cut" }]);

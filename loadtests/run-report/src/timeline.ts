@@ -3,6 +3,8 @@ import { addHistogram, addLatency, type Histogram, percentile } from "./histogra
 /** One path in one second. */
 export interface Second {
   offered: number;
+  /** Deliveries that the offers of this second ask for: each has a number of receivers. */
+  due: number;
   acknowledged: number;
   refused: number;
   delivered: number;
@@ -17,6 +19,14 @@ export interface Mark {
   readonly label: string;
 }
 
+export type Counts = readonly [
+  offered: number,
+  acknowledged: number,
+  refused: number,
+  delivered: number,
+  due: number,
+];
+
 /** What happened when, as JSON. */
 export interface TimelineRecord {
   /** Path, then second since the epoch. Seconds in which nothing happened are absent. */
@@ -25,12 +35,7 @@ export interface TimelineRecord {
       string,
       readonly (readonly [
         second: number,
-        counts: readonly [
-          offered: number,
-          acknowledged: number,
-          refused: number,
-          delivered: number,
-        ],
+        counts: Counts,
         latencies: readonly (readonly [number, number])[],
       ])[]
     >
@@ -42,7 +47,9 @@ export interface TimelineRecord {
 
 /** Counts of each second: a few hundred bytes for each, however much happens in it. */
 export interface Timeline {
-  count(path: string, what: "offered" | "acknowledged" | "refused", atMs: number): void;
+  /** @param receivers how many are to get it. */
+  offer(path: string, atMs: number, receivers: number): void;
+  count(path: string, what: "acknowledged" | "refused", atMs: number): void;
   deliver(path: string, atMs: number, latencyMs: number | undefined): void;
   connections(atMs: number, open: number): void;
   mark(atMs: number, label: string): void;
@@ -61,13 +68,19 @@ export function createTimeline(): Timeline {
     paths.set(path, seconds);
     let found = seconds.get(second);
     if (!found) {
-      found = { offered: 0, acknowledged: 0, refused: 0, delivered: 0, latencies: new Map() };
+      const none = { offered: 0, due: 0, acknowledged: 0, refused: 0, delivered: 0 };
+      found = { ...none, latencies: new Map() };
       seconds.set(second, found);
     }
     return found;
   }
 
   return {
+    offer(path, atMs, receivers) {
+      const second = secondAt(path, Math.floor(atMs / 1_000));
+      second.offered += 1;
+      second.due += receivers;
+    },
     count(path, what, atMs) {
       secondAt(path, Math.floor(atMs / 1_000))[what] += 1;
     },
@@ -84,12 +97,13 @@ export function createTimeline(): Timeline {
     },
     merge(record) {
       for (const [path, seconds] of Object.entries(record.paths)) {
-        for (const [at, [offered, acknowledged, refused, delivered], latencies] of seconds) {
+        for (const [at, [offered, acknowledged, refused, delivered, due], latencies] of seconds) {
           const second = secondAt(path, at);
           second.offered += offered;
           second.acknowledged += acknowledged;
           second.refused += refused;
           second.delivered += delivered;
+          second.due += due;
           addHistogram(second.latencies, latencies);
         }
       }
@@ -105,10 +119,10 @@ export function createTimeline(): Timeline {
           [...paths].map(([path, seconds]) => [
             path,
             [...seconds]
-              .map(
-                ([at, { offered, acknowledged, refused, delivered, latencies }]) =>
-                  [at, [offered, acknowledged, refused, delivered], [...latencies]] as const,
-              )
+              .map(([at, { offered, acknowledged, refused, delivered, due, latencies }]) => {
+                const counts: Counts = [offered, acknowledged, refused, delivered, due];
+                return [at, counts, [...latencies]] as const;
+              })
               .sort(bySecond),
           ]),
         ),

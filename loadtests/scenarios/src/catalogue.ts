@@ -11,6 +11,8 @@ export interface ArtilleryRunner {
   readonly kind: "artillery";
   /** In this package. */
   readonly script: string;
+  /** Of each visitor, all from this machine's one address. */
+  readonly connections: number;
   /** How the visitors come, in order. Whoever came stays until the end. Absent: all as soon as they can. */
   readonly waves?: readonly Wave[] | undefined;
   /** How long each visitor is busy, or with waves how long they take, when `--seconds` does not say. */
@@ -37,26 +39,31 @@ export const CATALOGUE: readonly Scenario[] = [
   artillery("vendor-streams", {
     description: "shops with three devices each, and orders for them",
     size: { default: 40, unit: "shops" },
+    connections: 3,
     intervalMs: 1_000,
   }),
   artillery("chat", {
     description: "buyers on two devices and the shop's staff, talking",
     size: { default: 40, unit: "conversations" },
+    connections: 3,
     intervalMs: 1_000,
   }),
   artillery("watchers", {
     description: "couriers on their way, each watched on three devices",
     size: { default: 40, unit: "deliveries" },
+    connections: 3,
     intervalMs: 1_000,
   }),
   artillery("dashboard", {
     description: "dashboards that show the orders and the chat of their shops",
     size: { default: 30, unit: "shops" },
+    connections: 5,
     intervalMs: 1_000,
   }),
   artillery("city-day", {
     description: "everything at once, with a rush at noon and another in the evening",
     size: { default: 40, unit: "shops" },
+    connections: 8,
     intervalMs: 1_500,
     seconds: 40,
     waves: [
@@ -69,11 +76,13 @@ export const CATALOGUE: readonly Scenario[] = [
   artillery("reconnect-storm", {
     description: "every connection is reset at once, in the middle of everything",
     size: { default: 40, unit: "shops" },
+    connections: 8,
     intervalMs: 1_000,
   }),
   artillery("flash-sale", {
     description: "one shop, everybody orders in the same second, every device hears of every order",
     size: { default: 50, unit: "buyers" },
+    connections: 1,
     intervalMs: 50,
     seconds: 1,
   }),
@@ -89,13 +98,13 @@ export const CATALOGUE: readonly Scenario[] = [
 function artillery(
   name: string,
   options: Pick<Scenario, "description" | "size"> &
-    Partial<ArtilleryRunner> & { readonly intervalMs: number },
+    Pick<ArtilleryRunner, "connections" | "intervalMs" | "waves"> & { readonly seconds?: number },
 ): Scenario {
-  const { description, size, intervalMs, waves, seconds = 20 } = options;
+  const { description, size, connections, intervalMs, waves, seconds = 20 } = options;
   return {
     name,
     description,
     size,
-    runner: { kind: "artillery", script: `${name}.yml`, waves, seconds, intervalMs },
+    runner: { kind: "artillery", script: `${name}.yml`, connections, waves, seconds, intervalMs },
   };
 }

@@ -12,6 +12,8 @@ import type { Target } from "./target.ts";
 
 /** For Artillery to start, for everything to settle and to be read back, and for a storm to pass. */
 const GRACE_MS = 120_000;
+/** PROTOCOL.md E8, less what requests need. */
+const USUAL_PER_ADDRESS = 80;
 
 /** Runs one of Artillery's scenarios and gathers what its visitors' ledgers say. */
 export async function runScenario(
@@ -48,6 +50,13 @@ export async function runScenario(
       .map(
         ([name, times]) => `${name.slice("errors.".length)}${times > 1 ? ` (${times} times)` : ""}`,
       );
+    const checks = failedChecks.map((check) => `not met: ${check}`);
+    const connections = size * runner.connections;
+    if (report.aggregate.counters["vusers.failed"] && connections > USUAL_PER_ADDRESS) {
+      checks.push(
+        `All visitors come from one address, with ${connections} connections: the gateway must admit them (GATEWAY_CONNECTIONS_PER_ADDRESS)`,
+      );
+    }
     const endedAtMs = Date.now();
     return {
       scenario: scenario.name,
@@ -56,7 +65,7 @@ export async function runScenario(
       ...boundsOf(result, startedAtMs, endedAtMs),
       size: `${size} ${scenario.size.unit}`,
       verdicts: result.verdicts,
-      faults: [...errors, ...failedChecks.map((check) => `not met: ${check}`)],
+      faults: [...errors, ...checks],
       timeline: result.timeline,
       generatorShare: cpuMs / ((endedAtMs - startedAtMs) * cpus().length),
     };
