@@ -28,6 +28,13 @@ function tickMicros(pid: number): number {
   return stat === "" ? 0 : (parseTicks(stat) * 1_000_000) / TICKS_PER_SECOND;
 }
 
+/** CPU time that the whole machine has spent so far, by anybody, in microseconds. */
+export function machineCpuMicros(): number {
+  const fields = readOrNothing("/proc/stat").split("\n", 1)[0]?.trim().split(/\s+/).slice(1) ?? [];
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = fields.map(Number);
+  return ((user + nice + system + irq + softirq + steal) * 1_000_000) / TICKS_PER_SECOND;
+}
+
 /** Memory of the processes and all of their descendants in bytes; a page that n processes share counts 1/n for each. */
 export function pssBytes(rootPids: readonly number[]): number {
   let bytes = 0;

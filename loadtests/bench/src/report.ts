@@ -25,6 +25,7 @@ export function formatReport(
       `${conditions.rounds} interleaved rounds of ${conditions.seconds} s each; medians, with the smallest and the ` +
       "largest in brackets. Ratios are paired within a round. On a machine that does other things a difference under " +
       "20 % says nothing.\n",
+    `${describeForeign(results)}\n`,
     "## Targets\n",
     formatTargets(results.flatMap(judgeTargets)),
     ...results.map(formatResult),
@@ -65,6 +66,7 @@ export function formatResult(result: BenchmarkResult): string {
     ...(shares.length > 0
       ? [`The generator took ${(largest * 100).toFixed(0)} % of the machine at most.`]
       : []),
+    ...describeForeign([result]).split("\n").filter(Boolean),
     ...busy.map(
       ({ name, share }) =>
         `**${name}: the generator took ${(share * 100).toFixed(0)} % of the machine, so it is part of this result.**`,
@@ -118,6 +120,17 @@ function formatSummary(summary: Summary | null, { digits }: Column): string {
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
   return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
+}
+
+/** What else went on. */
+function describeForeign(results: readonly BenchmarkResult[]): string {
+  const shares = results.flatMap(({ contestants }) =>
+    contestants.flatMap(({ rounds }) => rounds.map((figures) => figures?.foreignShare)),
+  );
+  const summary = summarize(shares);
+  if (!summary) return "";
+  const percent = (share: number) => `${(share * 100).toFixed(0)} %`;
+  return `Other processes took ${percent(summary.median)} of the machine meanwhile (median; ${percent(summary.max)} at most).`;
 }
 
 function describeMachine(): string {

@@ -1,7 +1,8 @@
+import { availableParallelism } from "node:os";
 import type { Benchmark, Contestant, Started } from "./benchmark.ts";
 import type { Figures } from "./generator/specs.ts";
 import type { Lab } from "./lab.ts";
-import { cpuMicros, pssBytes } from "./process-cost.ts";
+import { cpuMicros, machineCpuMicros, pssBytes } from "./process-cost.ts";
 
 export interface ContestantResult {
   readonly name: string;
@@ -61,9 +62,25 @@ function inOneLine(error: Error): string {
   return error.message.replaceAll(/\s+/g, " ").slice(0, 400);
 }
 
+/** One round of one contestant, with the share of the machine that processes of nobody's here took meanwhile. */
 async function runRound(lab: Lab, started: Started): Promise<Figures> {
   await started.renew?.();
-  if (started.measure) return await started.measure();
+  const foreign = measureForeignShare();
+  const figures = await (started.measure?.() ?? runLoad(lab, started));
+  return { ...figures, foreignShare: foreign() };
+}
+
+function measureForeignShare(): () => number {
+  const foreignMicros = () => machineCpuMicros() - cpuMicros([process.pid]);
+  const startedAtMs = performance.now();
+  const before = foreignMicros();
+  return () => {
+    const wallMicros = (performance.now() - startedAtMs) * 1_000;
+    return Math.max(0, foreignMicros() - before) / (wallMicros * availableParallelism());
+  };
+}
+
+async function runLoad(lab: Lab, started: Started): Promise<Figures> {
   if (!started.load) throw new Error("nothing to do");
   const before = { cpu: 0, store: 0, pss: 0 };
   const after = { ...before };
