@@ -28,7 +28,7 @@ export default defineConfig({
         ...shared,
         test: {
           name: "e2e",
-          include: ["infra/local/test/**/*.e2e.test.ts"],
+          include: ["{infra/local,loadtests/faults}/test/**/*.e2e.test.ts"],
           // Each file runs a whole platform; one at a time is what two cores carry.
           maxWorkers: 1,
           sequence: { groupOrder: 1 },

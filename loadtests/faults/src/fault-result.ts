@@ -25,7 +25,10 @@ export interface FaultResult {
   readonly notes: readonly string[];
   readonly verdicts: readonly Verdict[];
   readonly natsNodes: number;
+  readonly size: number;
   readonly seconds: number;
+  /** When it began, in UTC, and on which commit. */
+  readonly at: string;
 }
 
 export function outcomeOf(checks: readonly Check[], verdicts: readonly Verdict[]): Outcome {
@@ -43,19 +46,20 @@ export function formatResult(result: FaultResult): string {
 export function formatTable(results: readonly FaultResult[], facts: readonly string[]): string {
   const rows = results.map((result) => {
     const cells = [
-      `\`${result.fault}\``,
+      `\`${result.fault}\`${result.natsNodes === 1 ? "" : ` (${result.natsNodes} NATS nodes)`}`,
       result.harm,
       result.promise,
       result.outcome === "broken" ? "**broken**" : result.outcome,
       figuresOf(result),
+      result.at,
     ];
     return `| ${cells.map((cell) => cell.replaceAll("|", "\\|").replaceAll("\n", " ")).join(" | ")} |`;
   });
   return [
     ...facts.map((fact) => `- ${fact}`),
     "",
-    "| fault | what is done | what is promised | | what was seen |",
-    "| --- | --- | --- | --- | --- |",
+    "| fault | what is done | what is promised | | what was seen | when |",
+    "| --- | --- | --- | --- | --- | --- |",
     ...rows,
     "",
   ].join("\n");
@@ -76,6 +80,10 @@ function figuresOf({ reason, checks, notes, verdicts }: FaultResult): string {
   ].join("; ");
 }
 
+function inMs(ms: number): string {
+  return `${Math.round(ms).toLocaleString("en")} ms`;
+}
+
 /** A path on which nothing went wrong, in a few words. */
 function summaryOf({ path, acknowledged, offered, delivered, owed, refused, latencyMs }: Verdict) {
   const isOwed = path !== "tracking";
@@ -83,7 +91,7 @@ function summaryOf({ path, acknowledged, offered, delivered, owed, refused, late
     `${acknowledged} of ${offered} acknowledged`,
     ...(refused > 0 ? [`${refused} refused`] : []),
     isOwed ? `${delivered} of ${owed} delivered` : `${delivered} shown`,
-    ...(latencyMs ? [`p99 ${latencyMs.p99} ms, max ${latencyMs.max} ms`] : []),
+    ...(latencyMs ? [`p99 ${inMs(latencyMs.p99)}, max ${inMs(latencyMs.max)}`] : []),
   ];
   return `${path} ${parts.join(", ")}`;
 }

@@ -30,8 +30,11 @@ export interface Load {
   sayOnce(): Promise<void>;
   /** How long until nothing is owed to anybody. */
   timeUntilSettled(timeoutMs: number): Promise<number | null>;
-  /** The orders stored so far are gone by what was done, not by a fault of the platform: they are not asked for. */
-  forgetStoredOrders(): void;
+  /**
+   * No order any more, for good, and those that were stored are not asked for: what is done to the log makes them go,
+   * and its numbers begin again.
+   */
+  endOrders(): Promise<void>;
   /** Ends the load, waits until everything has come, and judges every path. */
   finish(): Promise<readonly Verdict[]>;
   close(): void;
@@ -192,8 +195,9 @@ export async function startLoad(target: Target, size: number): Promise<Load> {
     },
     timeUntilSettled: (timeoutMs) =>
       timeUntil(() => all.every((ledger) => ledger.outstanding() === 0), timeoutMs),
-    forgetStoredOrders() {
+    async endOrders() {
       asksForOrders = false;
+      await paces.orders.stop();
     },
     async finish() {
       await Promise.all(Object.values(paces).map((pace) => pace.stop()));

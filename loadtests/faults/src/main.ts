@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ensurePrograms, STORE_PROGRAMS } from "@localstreet/local/ensure-programs";
@@ -15,6 +15,7 @@ import { readSurroundings } from "./surroundings.ts";
 const CHECKOUT = fileURLToPath(new URL("../../..", import.meta.url));
 const CHAOS_DIR = join(process.env.LOCALSTREET_DIR || join(CHECKOUT, ".localstreet"), "chaos");
 const RUNS_DIR = join(CHAOS_DIR, "runs");
+const RESULTS_FILE = join(CHAOS_DIR, "faults.json");
 const DOCS_FILE = join(CHECKOUT, "docs/faults.md");
 const BUILD_TIMEOUT_MS = 600_000;
 
@@ -62,7 +63,9 @@ async function runOne(fault: Fault, options: ChaosOptions): Promise<FaultResult>
   const remove = () => rmSync(dataDir, { recursive: true, force: true });
   process.once("exit", remove);
   const { natsNodes, size } = options;
-  const result = await runFault(fault, { dataDir, natsNodes, size, say });
+  const { date, commit } = readSurroundings(CHECKOUT);
+  const at = `${date}, ${commit}`;
+  const result = await runFault(fault, { dataDir, natsNodes, size, at, say });
   const kept = join(CHAOS_DIR, "kept", fault.name);
   rmSync(kept, { recursive: true, force: true });
   if (options.keep || result.outcome === "broken" || result.outcome === "failed") {
@@ -85,16 +88,32 @@ function removeLeftovers(): void {
   }
 }
 
+/** Of earlier runs: they stay in the table until they are repeated. */
+function readEarlier(): FaultResult[] {
+  try {
+    const known = FAULTS.map(({ name }) => name);
+    const { results } = JSON.parse(readFileSync(RESULTS_FILE, "utf8")) as {
+      results: FaultResult[];
+    };
+    return results.filter(({ fault }) => known.includes(fault));
+  } catch {
+    return [];
+  }
+}
+
 function writeTable(results: readonly FaultResult[], options: ChaosOptions): void {
   const surroundings = readSurroundings(CHECKOUT);
+  const keyOf = ({ fault, natsNodes }: FaultResult) => `${fault} ${natsNodes}`;
+  const byKey = new Map([...readEarlier(), ...results].map((one) => [keyOf(one), one]));
+  const place = ({ fault }: FaultResult) => FAULTS.findIndex(({ name }) => name === fault);
+  const all = [...byKey.values()].sort((one, other) => place(one) - place(other));
   const facts = [
-    `${surroundings.date}, commit ${surroundings.commit}, ${surroundings.machine}`,
+    `${surroundings.date} UTC, commit ${surroundings.commit}, ${surroundings.machine}`,
     surroundings.versions,
-    `Load of size ${options.size}: see \`loadtests/faults/src/load.ts\`. One platform for each fault, two replicas of each service.`,
+    `Load of size ${options.size} (\`loadtests/faults/src/load.ts\`), two replicas of each service, one platform for each fault.`,
   ];
-  const json = { surroundings, options, results };
-  writeFileSync(join(CHAOS_DIR, "faults.json"), `${JSON.stringify(json, null, 2)}\n`);
-  const table = formatTable(results, facts);
+  writeFileSync(RESULTS_FILE, `${JSON.stringify({ surroundings, results: all }, null, 2)}\n`);
+  const table = formatTable(all, facts);
   writeFileSync(join(CHAOS_DIR, "faults.md"), table);
   if (options.writeDocs) writeFileSync(DOCS_FILE, `${DOCS_HEAD}\n${table}`);
 }

@@ -11,6 +11,8 @@ export interface Presence {
   readonly open: number;
   /** Connections lost since the start. */
   readonly lost: number;
+  /** The longest that anybody was away before coming back, in milliseconds. */
+  readonly longestAwayMs: number;
   /**
    * How long it takes until everybody is connected and has been for `steadyMs`, that time not counted: who has lost a
    * connection learns of it only a little later.
@@ -24,10 +26,12 @@ export function createPresence(): Presence {
   let open = 0;
   let lost = 0;
   let allOpenSinceMs = 0;
+  let longestAwayMs = 0;
   return {
     enter(name) {
       wanted += 1;
       let isOpen = false;
+      let awaySinceMs: number | undefined;
       return (state) => {
         const { phase } = state;
         if (phase === "open" || phase === "closed") away.delete(name);
@@ -36,8 +40,12 @@ export function createPresence(): Presence {
           isOpen = true;
           open += 1;
           allOpenSinceMs = performance.now();
+          if (awaySinceMs !== undefined) {
+            longestAwayMs = Math.max(longestAwayMs, Math.round(allOpenSinceMs - awaySinceMs));
+          }
         } else if (phase !== "open" && isOpen) {
           isOpen = false;
+          awaySinceMs = performance.now();
           open -= 1;
           if (phase === "closed") wanted -= 1;
           else lost += 1;
@@ -56,6 +64,9 @@ export function createPresence(): Presence {
     },
     get lost() {
       return lost;
+    },
+    get longestAwayMs() {
+      return longestAwayMs;
     },
     async timeUntilAllOpen(timeoutMs, steadyMs = 1_500) {
       const startedAtMs = performance.now();

@@ -16,6 +16,8 @@ export interface RunFaultOptions {
   readonly dataDir: string;
   readonly natsNodes: 1 | 3;
   readonly size: number;
+  /** When and of what, for the table. */
+  readonly at: string;
   readonly say: (line: string) => void;
 }
 
@@ -27,7 +29,7 @@ const RECONNECTED_MS = 60_000;
 
 /** Starts a platform, puts load on it, does the harm and judges. Never throws, and leaves no process. */
 export async function runFault(fault: Fault, options: RunFaultOptions): Promise<FaultResult> {
-  const { dataDir, size, say } = options;
+  const { dataDir, size, at, say } = options;
   const natsNodes = Math.max(options.natsNodes, fault.natsNodes ?? 1) === 3 ? 3 : 1;
   const startedAtMs = performance.now();
   const findings: Findings = { checks: [], notes: [], absentBecause: null };
@@ -90,6 +92,8 @@ export async function runFault(fault: Fault, options: RunFaultOptions): Promise<
     notes,
     verdicts,
     natsNodes,
+    size,
+    at,
     seconds: (performance.now() - startedAtMs) / 1_000,
   };
 }

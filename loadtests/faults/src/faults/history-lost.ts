@@ -70,8 +70,7 @@ async function loseHistory(
 ): Promise<void> {
   const { load, check, checkWithin } = stage;
   // The load's own orders would rightly be missed.
-  load.pause("orders");
-  load.forgetStoredOrders();
+  await load.endOrders();
   await load.timeUntilSettled(10_000);
   const probes = await openProbes(stage);
   const all = [...probes.staying, ...probes.leaving];

@@ -31,6 +31,9 @@ export const killReplica: Fault = {
       await sleep(500);
     }
     checkWithin("everyone reconnected", worstMs, BACK_MS);
-    note(`${load.presence.lost} connections lost in ${KILLS} kills`);
+    const { lost, longestAwayMs } = load.presence;
+    note(
+      `${lost} connections lost in ${KILLS} kills, the longest away for ${longestAwayMs.toLocaleString("en")} ms`,
+    );
   },
 };

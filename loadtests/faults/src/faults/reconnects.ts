@@ -30,9 +30,8 @@ export const reconnectStorm: Fault = {
       const replicas = stage.platform.replicas;
       const memory = () => sumMetric(replicas, "process_resident_memory_bytes");
       const memoryBefore = await memory();
-      const startedAtMs = performance.now();
       let backMs: number | null = null;
-      const sum = await transactionsDuring(stage, async () => {
+      const storm = await transactionsDuring(stage, async () => {
         network.clients.reset();
         const [crowdMs, loadMs] = await Promise.all([
           crowd.presence.timeUntilAllOpen(ALL_BACK_MS),
@@ -40,16 +39,16 @@ export const reconnectStorm: Fault = {
         ]);
         backMs = crowdMs === null || loadMs === null ? null : Math.max(crowdMs, loadMs);
       });
-      const idle = (atRest / IDLE_MS) * (performance.now() - startedAtMs);
+      const idle = (atRest.count / atRest.ms) * storm.ms;
       checkWithin("all are back", backMs, ALL_BACK_MS);
       const chats = counts.chats + load.people.length * 2;
-      const each = Math.max(0, sum - idle) / chats;
+      const each = Math.max(0, storm.count - idle) / chats;
       // The oracle's own clients fetch what they missed, over HTTP: two requests each.
       const allowed = (counts.chats + load.people.length * 2 * 3) / chats;
       check(
         "at most one transaction for each chat",
         each <= allowed + 0.05,
-        `${each.toFixed(2)} for each of ${chats}`,
+        `${each.toFixed(2)} for each of ${chats} (${storm.count} in all, ${idle.toFixed(0)} were expected at rest)`,
       );
       const grown = Math.round(((await memory()) - memoryBefore) / 1024 ** 2);
       check(`services grow by less than ${GROWTH_MB} MB`, grown < GROWTH_MB, `${grown} MB`);
@@ -111,6 +110,8 @@ export const rollingDeploy: Fault = {
         peak <= even * PEAK_FACTOR + requestsPerSecond(size),
         `${peak}/s, ${even.toFixed(0)}/s were even, of ${open} connections`,
       );
+      const awayMs = Math.max(crowd.presence.longestAwayMs, load.presence.longestAwayMs);
+      stage.note(`nobody was away for longer than ${awayMs.toLocaleString("en")} ms`);
       const crowdMs = await crowd.presence.timeUntilAllOpen(ALL_BACK_MS);
       stage.checkWithin("everybody is back", crowdMs, ALL_BACK_MS);
     } finally {
@@ -125,10 +126,15 @@ function requestsPerSecond(size: number): number {
   return 40 * size;
 }
 
-async function transactionsDuring(stage: Stage, work: () => Promise<void>): Promise<number> {
+async function transactionsDuring(
+  stage: Stage,
+  work: () => Promise<void>,
+): Promise<{ count: number; ms: number }> {
   const before = await readTransactions(stage);
+  const startedAtMs = performance.now();
   await work();
-  return (await readTransactions(stage)) - before;
+  const count = (await readTransactions(stage)) - before;
+  return { count, ms: performance.now() - startedAtMs };
 }
 
 /** Postgres tells its statistics once a second at most. */
