@@ -1,3 +1,5 @@
+import { hash52 } from "./hash.ts";
+
 /** Who must get an entry, and whoever else may. Many entries share one. */
 export interface Audience {
   readonly receivers: readonly string[];
@@ -5,29 +7,40 @@ export interface Audience {
   readonly scopes: readonly string[];
 }
 
+interface Known {
+  readonly length: number;
+  readonly scopesText: string;
+  readonly number: number;
+}
+
 const NOBODY: readonly string[] = [];
 
 /** Audiences by number. The same array again is known by itself, so callers keep theirs and do not change it. */
 export class Audiences {
   readonly #all: Audience[] = [];
-  readonly #byText = new Map<string, number>();
-  readonly #byArray = new WeakMap<readonly string[], { scopes: string; number: number }>();
+  /** By `hash52` of all its names: with thousands of names the text itself would weigh more than what it saves. */
+  readonly #byHash = new Map<number, number>();
+  readonly #byArray = new WeakMap<readonly string[], Known>();
+
+  constructor() {
+    // Number zero, of what was never offered: nobody.
+    this.numberOf(NOBODY);
+  }
 
   numberOf(receivers: readonly string[], scopes: readonly string[] = NOBODY): number {
+    const { length } = receivers;
     const scopesText = scopes.join("\n");
     const known = this.#byArray.get(receivers);
-    if (known && known.scopes === scopesText) {
-      if (this.at(known.number).receivers.length === receivers.length) return known.number;
-    }
-    const text = `${receivers.join("\n")}\n\n${scopesText}`;
-    let number = this.#byText.get(text);
+    if (known?.length === length && known.scopesText === scopesText) return known.number;
+    const hash = hash52(`${receivers.join("\n")}\n\n${scopesText}`);
+    let number = this.#byHash.get(hash);
     if (number === undefined) {
-      number = this.#all.length;
-      const slots = new Map(receivers.map((receiver, slot) => [receiver, slot]));
-      this.#all.push({ receivers: [...receivers], slots, scopes: [...scopes] });
-      this.#byText.set(text, number);
+      const all = [...new Set(receivers)];
+      const slots = new Map(all.map((receiver, slot) => [receiver, slot]));
+      number = this.#all.push({ receivers: all, slots, scopes: [...scopes] }) - 1;
+      this.#byHash.set(hash, number);
     }
-    this.#byArray.set(receivers, { scopes: scopesText, number });
+    this.#byArray.set(receivers, { length, scopesText, number });
     return number;
   }
 

@@ -17,6 +17,9 @@ export interface Sides {
 /** Reads of the history in vain before a device believes that a message is nowhere. */
 const READS_IN_VAIN = 3;
 
+/** Pushes that wait until a device knows where it stands. */
+const WAITING_MAX = 10_000;
+
 /**
  * The conversations of one device. Pushes are shown in order; what is missing between them is fetched, and at each new
  * connection whatever has come since.
@@ -88,8 +91,10 @@ export class ChatInbox {
 
   /** A message that was pushed. */
   push(conversationId: string, message: Heard): void {
-    if (this.#waiting) this.#waiting.push({ conversationId, message });
-    else this.#hear(conversationId, message, "push");
+    if (this.#waiting) {
+      // More than that is found in the history, as a gap before the next one.
+      if (this.#waiting.length < WAITING_MAX) this.#waiting.push({ conversationId, message });
+    } else this.#hear(conversationId, message, "push");
   }
 
   /** The device's own message, once it is acknowledged. */

@@ -79,7 +79,7 @@ export type Fault = (typeof FAULTS)[number];
  */
 export function judge(ledger: Ledger, options: { stored?: Iterable<StoredEntry> } = {}): Verdict {
   if (options.stored) {
-    ledger.isStoredKnown = true;
+    ledger.startStored();
     for (const entry of options.stored) ledger.store(entry);
   }
   const found = ledger.findings.copy();
@@ -185,10 +185,10 @@ function countEntries(ledger: Ledger, found: Findings) {
       if (!isAcknowledged) continue;
       if (isOwed) {
         found.add("lost", () => `${name()} to ${receiver}`);
-        if (wasDeclared(ledger.receiverNumberOf(receiver), group, entries.seq.get(entry))) {
+        if (wasDeclared(ledger.receivers.find(receiver), group, entries.seq.get(entry))) {
           found.add("falselyComplete", () => `${name()} to ${receiver}`);
         }
-      } else if (ledger.newestOfGroup.get(group) === entry && ledger.path === "tracking") {
+      } else if (ledger.newestOfGroup.get(group) === entry) {
         found.add("neverNewest", () => `${name()} to ${receiver}`);
       } else counts.missed += 1;
     }

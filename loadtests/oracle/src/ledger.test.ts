@@ -43,3 +43,12 @@ test("an order that was refused and then accepted is accepted", () => {
   ledger.refuse("o1", { code: "late" });
   expect(ledger.outstanding()).toBe(1);
 });
+
+test("who stands twice in an audience is owed once, and what was never offered is owed to nobody", () => {
+  const ledger = createLedger({ path: "chat" });
+  ledger.acknowledge("never-offered", { atMs: 1 });
+  expect(ledger.outstanding()).toBe(0);
+  ledger.offer("m1", { audience: ["ana", "bo", "ana"], atMs: 1 });
+  ledger.acknowledge("m1", { atMs: 2 });
+  expect(ledger.outstanding()).toBe(2);
+});

@@ -1,4 +1,3 @@
-import { parseEventId } from "@localstreet/contracts/event-id";
 import { Audiences } from "./audiences.ts";
 import {
   ACKNOWLEDGED,
@@ -10,22 +9,15 @@ import {
   STORED,
 } from "./entries.ts";
 import { Findings } from "./findings.ts";
-import { hash52 } from "./hash.ts";
 import { Lanes } from "./lanes.ts";
 import { Latency } from "./latency.ts";
+import { Members } from "./members.ts";
+import { Names } from "./names.ts";
+import { type Sighting, Sightings } from "./sightings.ts";
 import { Tally } from "./tally.ts";
 import { VerdictRanges } from "./verdict-ranges.ts";
 
 export type Path = "orders" | "chat" | "tracking" | "dashboard";
-
-/** What somebody says of an entry: its id in the platform, and its place in the order of its group. */
-export interface Sighting {
-  readonly id?: string | undefined;
-  /** A conversation's `seq`, a fix's `recordedAt` in milliseconds. For orders it is in the id. */
-  readonly seq?: number | undefined;
-  /** What order is judged in: the vendor, the conversation, the delivery. */
-  readonly group?: string | undefined;
-}
 
 export interface Offer {
   /**
@@ -44,8 +36,6 @@ export interface Offer {
 export interface StoredEntry extends Sighting {
   readonly key: string;
 }
-
-const NOBODY: readonly string[] = [];
 
 /**
  * What was offered, acknowledged, received and stored on one path, in columns of numbers: see `bytes`. All clients of a
@@ -67,19 +57,22 @@ export class Ledger {
   unrecorded = 0;
   /** Whether what is stored was asked for, so that what is missing there is missing. */
   isStoredKnown = false;
-  readonly #receivers = new Map<string, number>();
-  readonly #groups = new Map<string, number>();
-  readonly #groupNames: string[] = [];
+  readonly receivers = new Names();
+  readonly #groups = new Names();
+  readonly #sightings: Sightings;
   readonly #admitted = new Set<string>();
-  readonly #members = new Map<string, readonly string[]>();
+  readonly #members = new Members();
   readonly #lanes = new Lanes();
-  /** Per group, the acknowledged entry with the highest `seq`: where only the newest is owed. */
+  /** On tracking, per group: the acknowledged fix with the highest `seq`, the only one that is owed. */
   readonly newestOfGroup = new Map<number, number>();
   #owed = 0;
 
   constructor(path: Path, maxEntries: number) {
     this.path = path;
     this.maxEntries = maxEntries;
+    const { entries, findings } = this;
+    const placeIsInId = path === "orders" || path === "dashboard";
+    this.#sightings = new Sightings({ entries, findings, groups: this.#groups, placeIsInId });
   }
 
   /** Before it is sent: what arrives before it was offered counts as never offered. */
@@ -90,25 +83,22 @@ export class Ledger {
     if (atMostOnce || this.path === "tracking") this.entries.mark(entry, AT_MOST_ONCE);
     this.entries.offeredAtMs.set(entry, atMs);
     this.entries.audience.set(entry, this.audiences.numberOf(audience, scopes));
-    this.entries.reserve(entry, audience.length);
-    this.#sight(entry, { group });
+    this.entries.reserve(entry, this.audienceOf(entry).receivers.length);
+    this.#sightings.add(entry, { group });
   }
 
   /** The platform said that it is durable (PROTOCOL.md G5). */
   acknowledge(key: string, sighting: Sighting & { readonly atMs: number }): void {
     const entry = this.#entryOf(key);
     if (entry < 0) return;
-    this.#sight(entry, sighting);
+    this.#sightings.add(entry, sighting);
     if (this.entries.is(entry, ACKNOWLEDGED)) return;
     this.entries.mark(entry, ACKNOWLEDGED);
     this.entries.unmark(entry, REFUSED);
+    if (!this.entries.is(entry, OFFERED)) return;
     this.acknowledgeMs.add(sighting.atMs - this.entries.offeredAtMs.get(entry));
-    this.#keepNewest(entry);
-    if (this.entries.is(entry, AT_MOST_ONCE)) return;
-    const { receivers } = this.audienceOf(entry);
-    for (let slot = 0; slot < receivers.length; slot++) {
-      if (!this.entries.isDelivered(entry, slot)) this.#owed += 1;
-    }
+    if (this.entries.is(entry, AT_MOST_ONCE)) this.#keepNewest(entry);
+    else this.#owed += this.#missing(entry);
   }
 
   /**
@@ -141,7 +131,7 @@ export class Ledger {
     const entry = this.#entryOf(key);
     if (entry < 0) return;
     this.entries.mark(entry, RECEIVED);
-    this.#sight(entry, sighting);
+    this.#sightings.add(entry, sighting);
     if (!this.entries.is(entry, OFFERED)) return;
     const audience = this.audienceOf(entry);
     const slot = audience.slots.get(receiver);
@@ -168,19 +158,17 @@ export class Ledger {
   /** From now on `receiver` must get what is offered to `scope`: it is connected and has been told so. */
   join(receiver: string, scope: string): void {
     this.admit(receiver, scope);
-    const members = this.membersOf(scope);
-    if (!members.includes(receiver)) this.#members.set(scope, [...members, receiver]);
+    this.#members.join(receiver, scope);
   }
 
   /** What is offered from now on is not owed to `receiver` any more; what it was owed before still is. */
   leave(receiver: string, scope: string): void {
-    const others = this.membersOf(scope).filter((member) => member !== receiver);
-    this.#members.set(scope, others);
+    this.#members.leave(receiver, scope);
   }
 
   /** An audience for `offer`: the same array until somebody joins or leaves. */
   membersOf(scope: string): readonly string[] {
-    return this.#members.get(scope) ?? NOBODY;
+    return this.#members.of(scope);
   }
 
   /**
@@ -194,7 +182,7 @@ export class Ledger {
   ): void {
     this.verdicts.add(status);
     if (status !== "complete" || !range) return;
-    this.ranges.add(this.#receiverNumber(receiver), this.groupNumber(range.group), range);
+    this.ranges.add(this.receivers.numberOf(receiver), this.#groups.numberOf(range.group), range);
   }
 
   /** What a client had to throw away or to mend before it could show it. */
@@ -207,12 +195,18 @@ export class Ledger {
     this.findings.add("brokenPromises", () => `${what}, to ${receiver}`);
   }
 
+  /** What is stored is about to be told, all of it: what was told before is forgotten. */
+  startStored(): void {
+    this.isStoredKnown = true;
+    for (let entry = 0; entry < this.entries.size; entry++) this.entries.unmark(entry, STORED);
+  }
+
   /** What the platform's own store holds. */
   store({ key, ...sighting }: StoredEntry): void {
     this.isStoredKnown = true;
     const entry = this.#entryOf(key);
     if (entry < 0) return;
-    this.#sight(entry, sighting);
+    this.#sightings.add(entry, sighting);
     if (this.entries.is(entry, STORED)) this.findings.add("storedTwice", () => key);
     this.entries.mark(entry, STORED);
   }
@@ -221,11 +215,7 @@ export class Ledger {
   outstanding(): number {
     let owed = this.#owed;
     for (const entry of this.newestOfGroup.values()) {
-      if (!this.entries.is(entry, AT_MOST_ONCE)) continue;
-      const { receivers } = this.audienceOf(entry);
-      for (let slot = 0; slot < receivers.length; slot++) {
-        if (!this.entries.isDelivered(entry, slot)) owed += 1;
-      }
+      owed += this.#missing(entry);
     }
     return owed;
   }
@@ -234,18 +224,9 @@ export class Ledger {
     return this.audiences.at(this.entries.audience.get(entry));
   }
 
-  /** Numbers of groups begin with one. */
-  groupNumber(name: string): number {
-    return numberIn(this.#groups, name, () => this.#groupNames.push(name));
-  }
-
+  /** The groups that are known, in the order of their numbers, which begin with one. */
   get groups(): readonly string[] {
-    return this.#groupNames;
-  }
-
-  /** @returns 0 for one that has never been told a verdict or brought anything in order. */
-  receiverNumberOf(name: string): number {
-    return this.#receivers.get(name) ?? 0;
+    return this.#groups.all;
   }
 
   /** Bytes that the entries take, which is all that grows with their number. */
@@ -263,35 +244,6 @@ export class Ledger {
     return this.entries.keys.add(key);
   }
 
-  /** Keeps what is new and tells what contradicts what was known. */
-  #sight(entry: number, sighting: Sighting): void {
-    const { id, group } = sighting;
-    if (id !== undefined) this.#agree(entry, "id", this.entries.idHash, hash52(id));
-    const place = this.#placeOf(sighting);
-    if (place !== undefined) this.#agree(entry, "seq", this.entries.seq, place);
-    if (group !== undefined) {
-      this.#agree(entry, "group", this.entries.group, this.groupNumber(group));
-    }
-  }
-
-  #agree(
-    entry: number,
-    what: string,
-    column: { get(index: number): number; set(index: number, value: number): void },
-    value: number,
-  ): void {
-    const known = column.get(entry);
-    if (known === 0) column.set(entry, value);
-    else if (known !== value) {
-      this.findings.add("contradicted", () => `${what} of ${this.entries.keys.textOf(entry)}`);
-    }
-  }
-
-  #placeOf({ id, seq }: Sighting): number | undefined {
-    if (seq !== undefined || id === undefined) return seq;
-    return this.path === "chat" ? undefined : parseEventId(id)?.sequence;
-  }
-
   /** What is wrong with the place at which an entry came. On tracking an old position is one, seen before or not. */
   #orderFault(
     receiver: string,
@@ -300,19 +252,28 @@ export class Ledger {
     isAgain: boolean,
   ): "duplicated" | "outOfOrder" | null {
     const group = this.entries.group.get(entry);
-    const seq = this.#placeOf(sighting) ?? this.entries.seq.get(entry);
+    const seq = this.#sightings.placeOf(entry, sighting);
     const order =
       seq > 0 && group > 0
-        ? this.#lanes.advance(this.#receiverNumber(receiver), group, seq)
+        ? this.#lanes.advance(this.receivers.numberOf(receiver), group, seq)
         : "unknown";
     if (isAgain) return this.path === "tracking" && order === "older" ? "outOfOrder" : "duplicated";
     if (order === "older") return "outOfOrder";
     return order === "same" ? "duplicated" : null;
   }
 
+  #missing(entry: number): number {
+    let missing = 0;
+    const { length } = this.audienceOf(entry).receivers;
+    for (let slot = 0; slot < length; slot++) {
+      if (!this.entries.isDelivered(entry, slot)) missing += 1;
+    }
+    return missing;
+  }
+
   #keepNewest(entry: number): void {
     const group = this.entries.group.get(entry);
-    if (group === 0 || !this.entries.is(entry, AT_MOST_ONCE)) return;
+    if (group === 0 || this.path !== "tracking") return;
     const newest = this.newestOfGroup.get(group);
     const { seq } = this.entries;
     if (newest === undefined || seq.get(newest) < seq.get(entry)) {
@@ -322,10 +283,6 @@ export class Ledger {
 
   #isAdmitted(receiver: string, scope: string): boolean {
     return this.#admitted.has(`${scope}\n${receiver}`);
-  }
-
-  #receiverNumber(name: string): number {
-    return numberIn(this.#receivers, name);
   }
 }
 
@@ -347,14 +304,4 @@ export function activityKey(clientMessageId: string): string {
 /** The key of a fix, which has no id of its own: a driver's phone gives every fix another `recordedAt`. */
 export function fixKey(deliveryId: string, recordedAtMs: number): string {
   return `${deliveryId}@${recordedAtMs}`;
-}
-
-function numberIn(numbers: Map<string, number>, name: string, added?: () => void): number {
-  let number = numbers.get(name);
-  if (number === undefined) {
-    number = numbers.size + 1;
-    numbers.set(name, number);
-    added?.();
-  }
-  return number;
 }

@@ -19,8 +19,8 @@ export async function readStored(
   ledger: Ledger,
   { target, vendorIds }: { target: Target; vendorIds: readonly string[] },
 ): Promise<void> {
-  ledger.isStoredKnown = true;
   if (ledger.path === "tracking") throw new Error("nothing of tracking is stored for long");
+  ledger.startStored();
   const sources =
     ledger.path === "chat"
       ? ledger.groups.map((id) => () => storedMessages(target, id, vendorIds))
