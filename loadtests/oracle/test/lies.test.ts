@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { beforeAll, describe, expect, test } from "vitest";
 import { FAULTS, formatVerdict, type Verdict } from "../src/judge.ts";
 import { LIES, SHOWS_ON } from "../src/lies/lies.ts";
@@ -11,6 +12,14 @@ beforeAll(async () => {
   heard = await hearLies();
   console.log(formatHearings(heard));
 }, 60_000);
+
+test("the table of lies in docs/oracle.md is the one that is tested", async () => {
+  const page = await readFile(new URL("../../../docs/oracle.md", import.meta.url), "utf8");
+  const table = page.slice(page.indexOf("| path | lie |")).trim().split("\n").slice(2);
+  expect(table).toEqual(
+    LIES.map(({ path, lie, row }) => `| ${path} | the server ${lie} | ${row} |`),
+  );
+});
 
 test("an honest server is not accused, though it cuts every connection", async () => {
   const verdicts = await hearServer(null);
