@@ -80,7 +80,7 @@ export async function holdConnections(options: HoldOptions): Promise<RunRecord> 
     if (!stand) throw new Error(whyNotOpen(sum("open"), connections, workers));
     const openedInMs = Date.now() - startedAtMs;
     log(`  all ${connections} connections open after ${(openedInMs / 1_000).toFixed(1)} s`);
-    timeline.mark(Date.now(), `all ${connections} connections open`);
+    timeline.mark(Date.now(), `all ${inFull(connections)} connections open`);
     for (const worker of workers) worker.work();
     await Promise.race([sleep(options.holdMs), ...workers.map(({ failed }) => failed)]);
     timeline.mark(Date.now(), "no more load");
@@ -101,11 +101,11 @@ export async function holdConnections(options: HoldOptions): Promise<RunRecord> 
     if (cut > 0) log(`  ${cut} connections broke in between and came back or did not`);
     return {
       scenario: "hold",
-      description: `${connections} connections at once, over all services.`,
+      description: `${inFull(connections)} connections at once, over all services.`,
       target: options.target,
       startedAtMs,
       endedAtMs,
-      size: `${connections} connections in ${count} ${count === 1 ? "process" : "processes"}`,
+      size: `${inFull(connections)} connections in ${count} ${count === 1 ? "process" : "processes"}`,
       verdicts: PATHS.map((path) =>
         mergeVerdicts(
           finished.flatMap(({ verdicts }) => verdicts.filter((verdict) => verdict.path === path)),
@@ -131,4 +131,8 @@ function whyNotOpen(open: number, connections: number, workers: readonly WorkerP
   const [commonest] = [...reasons].sort(([, a], [, b]) => b - a);
   const why = commonest ? `: ${commonest[0]} (${commonest[1]} times)` : "";
   return `Only ${open} of ${connections} connections opened in time${why}. GATEWAY_CONNECTIONS_PER_ADDRESS of the platform limits them per address.`;
+}
+
+function inFull(count: number): string {
+  return count.toLocaleString("en");
 }

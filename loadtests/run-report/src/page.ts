@@ -35,9 +35,8 @@ export function renderPage(run: RunRecord): string {
       label,
     })),
   };
-  const order = Object.keys(TITLES);
   const charts = Object.entries(run.timeline.paths)
-    .sort(([a], [b]) => order.indexOf(a) - order.indexOf(b))
+    .sort(([a], [b]) => byPath({ path: a }, { path: b }))
     .map(
       ([path, recorded]) =>
         `<section class="path ${escapeText(path)}"><h2>${titleOf(path)}</h2><div class="pair">
@@ -96,7 +95,7 @@ function markList({ marks }: Shared): string {
 
 function verdictTable({ verdicts }: RunRecord): string {
   if (verdicts.length === 0) return "";
-  const rows = verdicts.map((verdict) => {
+  const rows = [...verdicts].sort(byPath).map((verdict) => {
     const latency = verdict.latencyMs;
     const complaints = complaintsOf(verdict);
     const cells = [
@@ -168,7 +167,12 @@ function connectionsSection(timeline: TimelineRecord, shared: Shared): string {
   if (timeline.connections.length === 0 && shared.marks.length === 0) return "";
   const { seconds, firstSecond, marks } = shared;
   const open = new Map(timeline.connections.map(([at, count]) => [at - firstSecond, count]));
-  const values = Array.from({ length: seconds }, (_, second) => open.get(second));
+  // A second without a count, in a process that was busy, is as the one before.
+  let last = 0;
+  const values = Array.from({ length: seconds }, (_, second) => {
+    last = open.get(second) ?? last;
+    return last;
+  });
   const chart = renderChart({
     title: "Open",
     unit: "at the end of each second",
@@ -179,6 +183,11 @@ function connectionsSection(timeline: TimelineRecord, shared: Shared): string {
     tooltip: (second) => `${second} s: ${number(values[second])} open`,
   });
   return `<section class="path connections"><h2>Connections</h2><div class="pair">${chart}${markList(shared)}</div></section>`;
+}
+
+function byPath(a: { path: string }, b: { path: string }): number {
+  const order = Object.keys(TITLES);
+  return order.indexOf(a.path) - order.indexOf(b.path);
 }
 
 function titleOf(path: string): string {

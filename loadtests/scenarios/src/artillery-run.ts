@@ -1,10 +1,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { makeTempDir } from "./temp-dir.ts";
 import type { Report } from "./verdict.ts";
 
 const PROGRAM = fileURLToPath(new URL("bin/run", import.meta.resolve("artillery/package.json")));
@@ -36,55 +36,51 @@ export async function runArtillery(options: {
   overrides?: object;
 }): Promise<ArtilleryResult> {
   const { script, url, timeoutMs, overrides } = options;
-  const dir = await mkdtemp(join(tmpdir(), "localstreet-loadtest-"));
-  const reportFile = join(dir, "report.json");
-  try {
-    const args = [PROGRAM, "run", script, "--target", url, "--output", reportFile];
-    if (overrides) args.push("--overrides", JSON.stringify(overrides));
-    const artillery = spawn(process.execPath, args, {
-      cwd: PACKAGE_DIR,
-      stdio: ["ignore", "pipe", "pipe"],
-      env: {
-        ...process.env,
-        ...options.env,
-        FORCE_COLOR: "0",
-        // The visitors of a run share what they know, so they live in one thread.
-        WORKERS: "1",
-        // The steps and the packages that they use run from source.
-        NODE_OPTIONS: "--conditions=source",
-      },
-    });
-    let output = "";
-    const keep = (chunk: Buffer) => {
-      output = (output + chunk.toString()).slice(-KEPT_OUTPUT_CHARS);
-    };
-    artillery.stdout.on("data", keep);
-    artillery.stderr.on("data", keep);
-    const endWithUs = () => artillery.kill("SIGKILL");
-    process.once("exit", endWithUs);
-    const timer = setTimeout(endWithUs, timeoutMs);
-    let cpuMs = 0;
-    const watching = setInterval(() => {
-      cpuMs = Math.max(cpuMs, cpuMsOf(artillery.pid));
-    }, CPU_SAMPLE_MS);
-    const [code, signal] = await once(artillery, "close");
-    clearTimeout(timer);
-    clearInterval(watching);
-    process.off("exit", endWithUs);
-    if (signal) throw new Error(`Artillery took longer than ${timeoutMs / 1_000} s:\n${output}`);
-    // What it prints last.
-    const failedChecks = [...output.matchAll(/^fail: (.+)$/gm)].map(([, check]) => String(check));
-    if (code !== 0 && failedChecks.length === 0) {
-      throw new Error(`Artillery ended with ${code}:\n${output}`);
-    }
-    return {
-      report: JSON.parse(await readFile(reportFile, "utf8")) as Report,
-      failedChecks,
-      cpuMs,
-    };
-  } finally {
-    await rm(dir, { recursive: true, force: true });
+  using dir = makeTempDir("localstreet-artillery-");
+  const reportFile = join(dir.path, "report.json");
+  const args = [PROGRAM, "run", script, "--target", url, "--output", reportFile];
+  if (overrides) args.push("--overrides", JSON.stringify(overrides));
+  const artillery = spawn(process.execPath, args, {
+    cwd: PACKAGE_DIR,
+    stdio: ["ignore", "pipe", "pipe"],
+    env: {
+      ...process.env,
+      ...options.env,
+      FORCE_COLOR: "0",
+      // The visitors of a run share what they know, so they live in one thread.
+      WORKERS: "1",
+      // The steps and the packages that they use run from source.
+      NODE_OPTIONS: "--conditions=source",
+    },
+  });
+  let output = "";
+  const keep = (chunk: Buffer) => {
+    output = (output + chunk.toString()).slice(-KEPT_OUTPUT_CHARS);
+  };
+  artillery.stdout.on("data", keep);
+  artillery.stderr.on("data", keep);
+  const endWithUs = () => artillery.kill("SIGKILL");
+  process.once("exit", endWithUs);
+  const timer = setTimeout(endWithUs, timeoutMs);
+  let cpuMs = 0;
+  const watching = setInterval(() => {
+    cpuMs = Math.max(cpuMs, cpuMsOf(artillery.pid));
+  }, CPU_SAMPLE_MS);
+  const [code, signal] = await once(artillery, "close");
+  clearTimeout(timer);
+  clearInterval(watching);
+  process.off("exit", endWithUs);
+  if (signal) throw new Error(`Artillery took longer than ${timeoutMs / 1_000} s:\n${output}`);
+  // What it prints last.
+  const failedChecks = [...output.matchAll(/^fail: (.+)$/gm)].map(([, check]) => String(check));
+  if (code !== 0 && failedChecks.length === 0) {
+    throw new Error(`Artillery ended with ${code}:\n${output}`);
   }
+  return {
+    report: JSON.parse(await readFile(reportFile, "utf8")) as Report,
+    failedChecks,
+    cpuMs,
+  };
 }
 
 /** Processor time of a process with all of its threads (proc(5)); 0 where nobody can tell. */

@@ -7,6 +7,8 @@ export interface RunSettings {
   readonly busyMs: number;
   /** One act in so many milliseconds. */
   readonly intervalMs: number;
+  /** The process of the command: without it there is nobody to tell anything. */
+  readonly commandPid: number;
   /** Takes what the ledgers say, as JSON. */
   readonly resultFile: string;
 }
@@ -18,6 +20,7 @@ export function encodeRunSettings(settings: RunSettings): Record<string, string>
     LOADTEST_VISITORS: String(settings.visitors),
     LOADTEST_BUSY_MS: String(settings.busyMs),
     LOADTEST_INTERVAL_MS: String(settings.intervalMs),
+    LOADTEST_COMMAND_PID: String(settings.commandPid),
     LOADTEST_RESULT_FILE: settings.resultFile,
   };
 }
@@ -35,6 +38,7 @@ export function readRunSettings(env: NodeJS.ProcessEnv): RunSettings {
     visitors: Number(required("LOADTEST_VISITORS")),
     busyMs: Number(required("LOADTEST_BUSY_MS")),
     intervalMs: Number(required("LOADTEST_INTERVAL_MS")),
+    commandPid: Number(required("LOADTEST_COMMAND_PID")),
     resultFile: required("LOADTEST_RESULT_FILE"),
   };
 }

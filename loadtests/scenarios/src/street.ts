@@ -71,7 +71,11 @@ function createStreet(url: string, metrics: Metrics): Street {
   const done = createBarrier(visitors);
   let open = 0;
   let verdict: Promise<void> | undefined;
-  const sampler = setInterval(() => timeline.connections(Date.now(), open), SAMPLE_MS);
+  const sampler = setInterval(() => {
+    timeline.connections(Date.now(), open);
+    // The command was killed without a word, so nobody would end this.
+    if (process.ppid !== settings.commandPid) process.kill(process.pid, "SIGKILL");
+  }, SAMPLE_MS);
 
   async function conclude(): Promise<void> {
     await settle(Object.values(ledgers), { timeoutMs: SETTLE_MS });
