@@ -38,6 +38,7 @@ export async function runScenario(
       visitors: size,
       busyMs,
       intervalMs: runner.intervalMs,
+      commandPid: process.pid,
       resultFile,
     }),
   });
