@@ -4,12 +4,15 @@ import { readdirSync, readFileSync } from "node:fs";
 const TICKS_PER_SECOND = 100;
 
 /**
- * CPU time of the processes and all of their descendants, user and system, in microseconds (proc(5)). From the
- * scheduler's own count where the kernel tells it, since the ticks of `stat` are 10 ms each.
+ * CPU time of the processes and all of their descendants, those that have ended too, user and system, in microseconds
+ * (proc(5)). From the scheduler's own count where the kernel tells it, since the ticks of `stat` are 10 ms each.
  */
 export function cpuMicros(rootPids: readonly number[]): number {
   let micros = 0;
-  for (const pid of processTree(rootPids)) micros += scheduledMicros(pid) ?? tickMicros(pid);
+  for (const pid of processTree(rootPids)) {
+    const ticks = parseTicks(readOrNothing(`/proc/${pid}/stat`));
+    micros += (scheduledMicros(pid) ?? toMicros(ticks.own)) + toMicros(ticks.endedChildren);
+  }
   return micros;
 }
 
@@ -23,16 +26,15 @@ function scheduledMicros(pid: number): number | null {
   return nanos / 1_000;
 }
 
-function tickMicros(pid: number): number {
-  const stat = readOrNothing(`/proc/${pid}/stat`);
-  return stat === "" ? 0 : (parseTicks(stat) * 1_000_000) / TICKS_PER_SECOND;
+function toMicros(ticks: number): number {
+  return (ticks * 1_000_000) / TICKS_PER_SECOND;
 }
 
 /** CPU time that the whole machine has spent so far, by anybody, in microseconds. */
 export function machineCpuMicros(): number {
   const fields = readOrNothing("/proc/stat").split("\n", 1)[0]?.trim().split(/\s+/).slice(1) ?? [];
   const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = fields.map(Number);
-  return ((user + nice + system + irq + softirq + steal) * 1_000_000) / TICKS_PER_SECOND;
+  return toMicros(user + nice + system + irq + softirq + steal);
 }
 
 /** Memory of the processes and all of their descendants in bytes; a page that n processes share counts 1/n for each. */
@@ -60,10 +62,14 @@ function processTree(rootPids: readonly number[]): Set<number> {
   return found;
 }
 
-/** `utime` and `stime`: fields 14 and 15, counted behind the name, which may hold spaces and parentheses. */
-export function parseTicks(stat: string): number {
+/**
+ * `utime` and `stime`, `cutime` and `cstime`: fields 14 to 17, counted behind the name, which may hold spaces and
+ * parentheses.
+ */
+export function parseTicks(stat: string): { own: number; endedChildren: number } {
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return Number(fields[11] ?? 0) + Number(fields[12] ?? 0);
+  const sum = (first: number) => Number(fields[first] ?? 0) + Number(fields[first + 1] ?? 0);
+  return { own: sum(11), endedChildren: sum(13) };
 }
 
 function threadsOf(pid: number): string[] {
