@@ -1,5 +1,5 @@
 /** A connection that held this long counts as a success, in milliseconds. */
-const STABLE_MS = 10_000;
+const STABLE_MS = 2_000;
 
 export interface Backoff {
   /** Milliseconds to wait after a connection that was open for `openMs` (0 when it never was), `floorMs` at least. */
