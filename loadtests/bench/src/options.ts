@@ -25,7 +25,7 @@ npm run bench -- all
   --only A,B       these contestants alone
   --profile        leave CPU profiles of the platform's service in .localstreet/bench/profiles (open them in
                    Chromium's developer tools); a profiled run is slower, so its figures are not results
-  --write-docs     write docs/benchmarks.md
+  --write-docs     write docs/benchmarks.md; with --profile docs/benchmark-profiles.md
   --help           this text
 
 Results are in .localstreet/bench/results.md and results.json.`;

@@ -14,6 +14,21 @@ export interface RunConditions {
   readonly versions: Readonly<Record<string, string>>;
 }
 
+const WHO_IS_COMPARED = `Started on the same machine by the same command, each in processes of its own:
+
+- **limit**: the kernel's own, a C++ epoll server that sends one prepared frame with one \`write\` for each subscriber.
+- **floor**: the least that plain Node does, a bare \`node:http\` or \`ws\` server that encodes a frame once and writes the same
+  buffer to each. No authentication, no bus, no bounds, no resume. **floor+nats** is the same behind a NATS subscription.
+- **nchan**: nginx with the nchan module, the fastest that one takes off the shelf.
+- **article**: what is usually written. Express, Redis publish and subscribe, \`res.write\` for each client, Socket.IO 4 with the
+  Redis adapter, one \`INSERT\` for each message; two replicas.
+- **platform**: the services as they are deployed, one replica, with real stores; **platform+gateway** through nginx.
+
+The load comes from a process of its own over bare sockets, which counts every message, and finds what is lost, comes
+twice or out of order. A server's cost is the CPU time of its processes, user and system; a store's stands beside it.
+Memory is PSS. "Platform is" compares the platform with that row by the table's first figure.
+`;
+
 /** One document for all results of a run. */
 export function formatReport(
   results: readonly BenchmarkResult[],
@@ -26,6 +41,7 @@ export function formatReport(
       "largest in brackets. Ratios are paired within a round. On a machine that does other things a difference under " +
       "20 % says nothing.\n",
     `${describeForeign(results)}\n`,
+    WHO_IS_COMPARED,
     "## Targets\n",
     formatTargets(results.flatMap(judgeTargets)),
     ...results.map(formatResult),
@@ -37,20 +53,20 @@ export function formatReport(
 export function formatResult(result: BenchmarkResult): string {
   const { benchmark, contestants } = result;
   const [main] = benchmark.columns;
-  const head = ["", ...benchmark.columns.map((column) => column.title), "platform is"];
+  const hasPlatform = contestants.length > 1 && contestants.some(({ name }) => name === "platform");
+  const head = [
+    "",
+    ...benchmark.columns.map((column) => column.title),
+    ...(hasPlatform ? ["platform is"] : []),
+  ];
   const rows = contestants.map(({ name, rounds, fault }) => {
     if (!rounds.some((figures) => figures !== undefined)) {
-      return [
-        name,
-        `not measured: ${fault ?? "no figures"}`,
-        ...benchmark.columns.slice(1).map(() => ""),
-        "",
-      ];
+      return [name, `not measured: ${fault ?? "no figures"}`, ...head.slice(2).map(() => "")];
     }
     const cells = benchmark.columns.map((column) =>
       formatSummary(summarize(figureOf(contestants, name, column.figure)), column),
     );
-    return [name, ...cells, main ? ratioTo(result, name, main) : ""];
+    return [name, ...cells, ...(hasPlatform && main ? [ratioTo(result, name, main)] : [])];
   });
   const shares = contestants.flatMap(({ name }) => {
     const share = summarize(figureOf(contestants, name, "generatorShare"));
@@ -74,6 +90,24 @@ export function formatResult(result: BenchmarkResult): string {
     ...faults.map(({ name, fault }) => `${name}: a round failed: ${fault}`),
   ];
   return `\n## ${benchmark.name}\n\n${benchmark.title}.\n\n${table(head, rows)}\n${notes.map((note) => `\n- ${note}`).join("")}\n`;
+}
+
+/** What profiles say of where the services' time goes, for whoever wants to know why a target is missed. */
+export function formatProfiles(
+  profiles: readonly { benchmark: string; service: string; lines: readonly string[] }[],
+  conditions: RunConditions,
+): string {
+  const parts = profiles.map(
+    ({ benchmark, service, lines }) =>
+      `## ${benchmark}: ${service}\n\n\`\`\`text\n${lines.join("\n")}\n\`\`\`\n`,
+  );
+  return [
+    "# Where the services' time goes\n",
+    `${conditions.at}, ${describeVersions(conditions.versions)}. Functions by the time that they took themselves, idle time ` +
+      "aside, while each benchmark ran (`npm run bench -- <name> --profile`). Names without a file are Node's own: " +
+      "`writeBuffer` and `writev` are writes to sockets, `dispatch` is what the interpreter charges to the event loop.\n",
+    ...parts,
+  ].join("\n");
 }
 
 export function formatTargets(judged: readonly JudgedTarget[]): string {

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ensurePrograms, STORE_PROGRAMS } from "@localstreet/local/ensure-programs";
@@ -11,7 +11,7 @@ import { judgeTargets } from "./judge-targets.ts";
 import { type Lab, openLab } from "./lab.ts";
 import { type BenchOptions, parseOptions, USAGE } from "./options.ts";
 import { summarizeProfile } from "./profile-summary.ts";
-import { formatReport, formatResult, formatTargets } from "./report.ts";
+import { formatProfiles, formatReport, formatResult, formatTargets } from "./report.ts";
 import { type BenchmarkResult, runBenchmark } from "./run-benchmark.ts";
 import { readVersions } from "./versions.ts";
 
@@ -63,8 +63,15 @@ function narrow(benchmark: Benchmark, only: readonly string[]): Benchmark {
   return { ...benchmark, contestants };
 }
 
-async function runAll(options: BenchOptions, lab: Lab): Promise<BenchmarkResult[]> {
+interface Results {
+  readonly results: readonly BenchmarkResult[];
+  readonly profiles: readonly ProfileSummary[];
+}
+
+async function runAll(options: BenchOptions, lab: Lab): Promise<Results> {
   const results: BenchmarkResult[] = [];
+  const profiles: ProfileSummary[] = [];
+  const { profileDir } = lab.settings;
   for (const name of options.names) {
     const benchmark = BENCHMARKS.find((candidate) => candidate.name === name) as Benchmark;
     say(`\n${name}: ${benchmark.title}`);
@@ -72,12 +79,17 @@ async function runAll(options: BenchOptions, lab: Lab): Promise<BenchmarkResult[
     const result = await runBenchmark(lab, narrow(benchmark, options.only), say);
     results.push(result);
     say(formatResult(result).split("\n").slice(4).join("\n").trimEnd());
+    if (profileDir !== undefined) {
+      const summaries = summarizeProfiles(profileDir, name);
+      profiles.push(...summaries);
+      for (const { service, lines } of summaries) say([`\n  ${service}:`, ...lines].join("\n  "));
+    }
     say(`  ${((performance.now() - startedAtMs) / 1_000).toFixed(0)} s`);
   }
-  return results;
+  return { results, profiles };
 }
 
-function write(results: readonly BenchmarkResult[], options: BenchOptions): void {
+function write({ results, profiles }: Results, options: BenchOptions): void {
   const { rounds, seconds } = options;
   const at = `${new Date().toISOString().slice(0, 16).replace("T", " ")} UTC`;
   const conditions = { at, rounds, seconds, versions: readVersions() };
@@ -93,17 +105,37 @@ function write(results: readonly BenchmarkResult[], options: BenchOptions): void
     join(OUTPUT_DIR, "results.json"),
     `${JSON.stringify({ conditions, benchmarks: json }, null, 2)}\n`,
   );
-  if (options.writeDocs) writeFileSync(join(CHECKOUT, "docs/benchmarks.md"), markdown);
+  if (!options.writeDocs) return;
+  // Figures of a profiled run are no results.
+  if (options.profile) {
+    const text = formatProfiles(profiles, conditions);
+    writeFileSync(join(CHECKOUT, "docs/benchmark-profiles.md"), text);
+  } else {
+    writeFileSync(join(CHECKOUT, "docs/benchmarks.md"), markdown);
+  }
 }
 
-/** The newest profile of each service, in short. */
-function tellProfiles(profileDir: string): void {
-  const files = readdirSync(profileDir).sort();
-  const newest = new Map(files.map((file) => [file.replace(/-\d+\.cpuprofile$/, ""), file]));
-  for (const [service, file] of newest) {
-    say(`\n${service}, its own time (${join(profileDir, file)}):`);
-    for (const line of summarizeProfile(join(profileDir, file))) say(line);
-  }
+interface ProfileSummary {
+  readonly benchmark: string;
+  readonly service: string;
+  readonly lines: readonly string[];
+}
+
+/** The newest profile of each service that a benchmark has left, in short. */
+function summarizeProfiles(profileDir: string, benchmark: string): ProfileSummary[] {
+  const files = readdirSync(profileDir).filter((file) => file.endsWith(".cpuprofile"));
+  const newest = new Map(
+    files.sort().map((file) => [file.replace(/-1-\d+\.cpuprofile$/, ""), file]),
+  );
+  const summaries = [...newest].map(([service, file]) => ({
+    benchmark,
+    service,
+    lines: summarizeProfile(join(profileDir, file)),
+  }));
+  const kept = join(profileDir, benchmark);
+  mkdirSync(kept, { recursive: true });
+  for (const file of files) renameSync(join(profileDir, file), join(kept, file));
+  return summaries;
 }
 
 async function main(): Promise<void> {
@@ -163,11 +195,11 @@ async function main(): Promise<void> {
     process.once(signal, () => process.exit(1));
   }
   try {
-    const results = await runAll(options, lab);
-    write(results, options);
-    say(`\n${formatTargets(results.flatMap(judgeTargets))}`);
+    const all = await runAll(options, lab);
+    write(all, options);
+    say(`\n${formatTargets(all.results.flatMap(judgeTargets))}`);
     say(`\nIn ${join(OUTPUT_DIR, "results.md")} and results.json`);
-    if (profileDir !== undefined) tellProfiles(profileDir);
+    if (profileDir !== undefined) say(`CPU profiles: ${profileDir}`);
   } finally {
     await lab.close();
   }
