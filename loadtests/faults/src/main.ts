@@ -127,6 +127,8 @@ in the last column. \`absent\`: the platform does not have yet what the fault wo
 `;
 
 async function main(): Promise<void> {
+  // Whoever read along has left, as `| head` does.
+  process.stdout.on("error", () => process.exit(1));
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     // Servers and data go as this process exits.
     process.once(signal, () => process.exit(130));
@@ -136,7 +138,7 @@ async function main(): Promise<void> {
   if (parsed.kind === "help") return say(USAGE);
   if (parsed.kind === "list") return list();
   if (parsed.kind === "wrong") {
-    console.error(`${parsed.message}\n\n${USAGE}`);
+    console.error(`${parsed.message} (npm run chaos -- --help)`);
     process.exit(2);
   }
   try {
