@@ -61,7 +61,11 @@ export async function runArtillery(options: {
   artillery.stderr.on("data", keep);
   const endWithUs = () => artillery.kill("SIGKILL");
   process.once("exit", endWithUs);
-  const timer = setTimeout(endWithUs, timeoutMs);
+  let ending = "was ended by somebody else";
+  const timer = setTimeout(() => {
+    ending = `took longer than ${timeoutMs / 1_000} s`;
+    endWithUs();
+  }, timeoutMs);
   let cpuMs = 0;
   const watching = setInterval(() => {
     cpuMs = Math.max(cpuMs, cpuMsOf(artillery.pid));
@@ -70,7 +74,7 @@ export async function runArtillery(options: {
   clearTimeout(timer);
   clearInterval(watching);
   process.off("exit", endWithUs);
-  if (signal) throw new Error(`Artillery took longer than ${timeoutMs / 1_000} s:\n${output}`);
+  if (signal) throw new Error(`Artillery ${ending}:\n${output}`);
   // What it prints last.
   const failedChecks = [...output.matchAll(/^fail: (.+)$/gm)].map(([, check]) => String(check));
   if (code !== 0 && failedChecks.length === 0) {
