@@ -13,6 +13,8 @@ import { timeUntil } from "../wait.ts";
 
 const VENDORS = 6;
 const DELIVERED_MS = 12_000;
+/** Longer than a stream that was sent away waits. */
+const COME_BACK_MS = 5_000;
 
 /** Half of them stay connected through the harm, the others come back after it with an old id. */
 interface Probes {
@@ -81,6 +83,7 @@ async function loseHistory(
   for (const probe of probes.leaving) probe.leave();
   await place(stage, probes.leaving);
   const seen = probes.leaving.map((probe) => probe.verdicts.length);
+  const seenByStaying = probes.staying.map((probe) => probe.verdicts.length);
 
   await harm();
   for (const probe of probes.leaving) probe.come();
@@ -92,6 +95,12 @@ async function loseHistory(
   check(`old ids get ${allowed.join(" or ")}`, isHonest, countEach(verdicts));
   const back = await placeAndAwait(stage, probes.leaving);
   checkWithin("new orders reach who came back", back, DELIVERED_MS);
+  // The services may well have sent them away, to be told on their return.
+  await sleep(COME_BACK_MS);
+  await timeUntil(() => probes.staying.every((probe) => probe.isOpen), 15_000);
+  const told = probes.staying.flatMap((probe, n) => probe.verdicts.slice(seenByStaying[n]));
+  const toldHonestly = told.every((verdict) => allowed.includes(verdict));
+  check("who stayed is told nothing else", toldHonestly, countEach(told) || "nothing");
   const stayed = await placeAndAwait(stage, probes.staying);
   checkWithin("new orders reach who stayed", stayed, DELIVERED_MS);
   for (const probe of all) probe.leave();
