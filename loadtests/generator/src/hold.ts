@@ -27,6 +27,8 @@ export interface HoldOptions {
   readonly log?: (line: string) => void;
 }
 
+/** For what is stored to be read back. */
+const READ_BACK_MS = 300_000;
 const PATHS = ["orders", "dashboard", "chat", "tracking"] as const;
 
 /**
@@ -85,13 +87,15 @@ export async function holdConnections(options: HoldOptions): Promise<RunRecord> 
     await Promise.race([sleep(options.holdMs), ...workers.map(({ failed }) => failed)]);
     timeline.mark(Date.now(), "no more load");
     const stillOpen = sum("open");
-    const finished = await Promise.all(workers.map((worker) => worker.finish(settleMs + 30_000)));
+    const finished = await Promise.all(
+      workers.map((worker) => worker.finish(settleMs + READ_BACK_MS)),
+    );
     const endedAtMs = Date.now();
     for (const { timeline: recorded } of finished) timeline.merge(recorded);
     const record = timeline.record();
     const { user, system } = process.cpuUsage(cpuAtStart);
     const cpuMs = finished.reduce((all, worker) => all + worker.cpuMs, (user + system) / 1_000);
-    const faults: string[] = [];
+    const faults = finished.flatMap((worker) => worker.faults);
     if (stillOpen < connections) {
       faults.push(
         `${connections - stillOpen} of ${connections} connections were not there at the end`,

@@ -34,6 +34,8 @@ export type FromWorker =
   | {
       readonly type: "finished";
       readonly verdicts: readonly Verdict[];
+      /** What could not be asked. */
+      readonly faults: readonly string[];
       readonly timeline: TimelineRecord;
       /** Processor time of the whole worker, in milliseconds. */
       readonly cpuMs: number;

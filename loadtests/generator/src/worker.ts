@@ -81,13 +81,25 @@ async function finish({ target, secret, issuer, settleMs }: WorkerPlan): Promise
     target: openTarget({ url: target, secret, ...(issuer === undefined ? {} : { issuer }) }),
     vendorIds: shops.map(({ vendorId }) => vendorId),
   };
-  await readStored(ledgers.orders, audit);
-  await readStored(ledgers.chat, audit);
+  const faults: string[] = [];
+  for (const ledger of [ledgers.orders, ledgers.chat]) {
+    // Without an answer what is stored stays unsaid; it is no reason to say nothing.
+    await readStored(ledger, audit).catch((error: Error) => {
+      ledger.isStoredKnown = false;
+      faults.push(`what is stored of ${ledger.path} could not be read: ${error.message}`);
+    });
+  }
   const verdicts = all.map((ledger) => judge(ledger));
   await Promise.all(shops.map((shop) => shop.close()));
   const { user, system } = process.cpuUsage();
   const cpuMs = (user + system) / 1_000;
-  const last: FromWorker = { type: "finished", verdicts, timeline: timeline.record(), cpuMs };
+  const last: FromWorker = {
+    type: "finished",
+    verdicts,
+    faults,
+    timeline: timeline.record(),
+    cpuMs,
+  };
   process.send?.(last, () => process.exit());
 }
 
