@@ -19,7 +19,7 @@ export interface EventStreamOptions {
   /** Where to go on from: the newest id of an earlier life. */
   lastEventId?: string | undefined;
   fetch?: typeof fetch;
-  /** Without a byte for so long the connection is given up. The server writes every 25 s. 60 s when absent. */
+  /** Without a byte for so long the connection is given up. 33 s when absent. */
   silenceMs?: number;
   /** For the token and the answer to the request together. 15 s when absent. */
   connectTimeoutMs?: number;
@@ -34,6 +34,8 @@ export interface EventStream {
   close(): void;
 }
 
+/** A keepalive comes every 25 s, and a slow network may hold it up, in milliseconds. */
+const SILENCE_MS = 33_000;
 /** A server cannot make a client wait longer than this by `retry:`, in milliseconds. */
 const LONGEST_RETRY_MS = 10 * 60_000;
 
@@ -96,7 +98,7 @@ export function openEventStream(options: EventStreamOptions): EventStream {
       if ("kind" in body) return withRetry(body);
       const reader = body.getReader();
       while (announced.end === undefined) {
-        expectBytesWithin(options.silenceMs ?? 60_000, "the stream fell silent");
+        expectBytesWithin(options.silenceMs ?? SILENCE_MS, "the stream fell silent");
         const { done, value } = await orAborted(reader.read(), attempt.signal);
         if (done) return withRetry({ kind: "lost", reason: "the stream ended" });
         parser.push(value);
