@@ -21,6 +21,8 @@ export interface Load {
   readonly vendorIds: readonly string[];
   readonly deliveryIds: readonly string[];
   readonly people: readonly { readonly buyerId: string; readonly vendorId: string }[];
+  /** Sent so far, each once however often it was tried. */
+  readonly begun: Readonly<Record<"orders" | "chat" | "tracking", number>>;
   /** Acknowledged so far: orders, chat messages, fixes. */
   readonly acknowledged: Readonly<Record<"orders" | "chat" | "tracking", number>>;
   /** Places nothing new on these paths (all when none is named) until `resume`; what is under way goes on. */
@@ -60,6 +62,7 @@ export async function startLoad(target: Target, size: number): Promise<Load> {
     chat: createLedger({ path: "chat" }),
     tracking: createLedger({ path: "tracking" }),
   };
+  const begun = { orders: 0, chat: 0, tracking: 0 };
   const acknowledged = { orders: 0, chat: 0, tracking: 0 };
   const presence = createPresence();
   const vendorIds = Array.from({ length: VENDORS * size }, () => freshId("vendor"));
@@ -147,17 +150,20 @@ export async function startLoad(target: Target, size: number): Promise<Load> {
 
   const backend = openBackend({ target, ledgers: [ledgers.orders, ledgers.dashboard] });
   const placeOrder = async (n: number) => {
+    begun.orders += 1;
     const outcome = await backend.postOrder({
       vendorId: vendorIds[n % vendorIds.length] as string,
     });
     if (outcome.kind === "done") acknowledged.orders += 1;
   };
   const say = async (n: number) => {
+    begun.chat += 1;
     const chat = chats[(n >> 1) % chats.length] as (typeof chats)[number];
     const person: ChatPerson = n % 2 === 0 ? chat.buyer : chat.staff;
     if ((await person.say(chat.sides)) === "acknowledged") acknowledged.chat += 1;
   };
   const report = async (n: number) => {
+    begun.tracking += 1;
     const courier = couriers[n % couriers.length] as Courier;
     const place = { lat: CENTRE.lat + (n % 1_000) * 0.00001, lng: CENTRE.lng };
     if ((await courier.report(place)) === "accepted") acknowledged.tracking += 1;
@@ -181,6 +187,7 @@ export async function startLoad(target: Target, size: number): Promise<Load> {
     vendorIds,
     deliveryIds,
     people,
+    begun,
     acknowledged,
     pause(...paths) {
       for (const pace of pacesOf(paths)) pace.pause();

@@ -22,6 +22,11 @@ export interface Stage {
   check(what: string, ok: boolean, measured: string): void;
   /** A promise of time. `ms` is `null` when what was awaited did not come within `limitMs`. */
   checkWithin(what: string, ms: number | null, limitMs: number): void;
+  /**
+   * Watches the paths from now on. The function that it returns checks that most of what was sent since was acknowledged:
+   * what is still on its way is less than that.
+   */
+  watch(...paths: ("orders" | "chat" | "tracking")[]): () => void;
   /** A figure that nothing was promised about. */
   note(figure: string): void;
   /** The platform lacks what the fault would harm. */
@@ -35,6 +40,8 @@ export interface Findings {
   readonly notes: string[];
   absentBecause: string | null;
 }
+
+const GOING_ON = 0.8;
 
 export function createStage(
   parts: Pick<Stage, "platform" | "network" | "load" | "url" | "size" | "dataDir" | "say">,
@@ -50,6 +57,18 @@ export function createStage(
     checkWithin(what, ms, limitMs) {
       const limit = `${limitMs / 1_000} s`;
       check(`${what} within ${limit}`, ms !== null && ms <= limitMs, inSeconds(ms, limitMs));
+    },
+    watch(...paths) {
+      const { load } = parts;
+      const before = { begun: { ...load.begun }, acknowledged: { ...load.acknowledged } };
+      return () => {
+        for (const path of paths) {
+          const begun = load.begun[path] - before.begun[path];
+          const acknowledged = load.acknowledged[path] - before.acknowledged[path];
+          const isGoingOn = acknowledged >= begun * GOING_ON;
+          check(`${path} go on`, isGoingOn, `${acknowledged} of ${begun} acknowledged meanwhile`);
+        }
+      };
     },
     note(figure) {
       findings.notes.push(figure);
