@@ -3,6 +3,7 @@ import { openBackend } from "@localstreet/oracle/backend";
 import { openChatPerson } from "@localstreet/oracle/chat-person";
 import { openCourier } from "@localstreet/oracle/courier";
 import type { Ledger } from "@localstreet/oracle/ledger";
+import { requestPersistently } from "@localstreet/oracle/persistent-request";
 import type { Identity } from "@localstreet/oracle/target";
 import { openWatcher } from "@localstreet/oracle/watcher";
 import type { HeardEvent, Metrics, VisitContext } from "./artillery.ts";
@@ -14,6 +15,8 @@ import { openStreet, type Street } from "./street.ts";
 /** Göteborg, Brunnsparken; a step is about ten metres. */
 const START = { lat: 57.7072, lng: 11.9668 };
 const STEP_DEGREES = 0.0001;
+/** For a delivery to be put. */
+const GIVE_UP_MS = 15_000;
 const DESTINATION = { lat: 57.70455, lng: 11.96955 };
 
 /** First step of all but the special ones. */
@@ -103,26 +106,28 @@ export async function openDelivery(context: VisitContext): Promise<void> {
   const { street, vendorId, buyerId, staffId, driverId, deliveryId, acts } = citizen;
   const { target } = street;
   const ledger = street.ledgers.tracking;
-  const putDelivery = async (deliveryStatus: "picked_up" | "delivered") => {
-    const { status } = await target.request({
-      method: "PUT",
-      path: `/api/deliveries/${deliveryId}`,
-      as: { role: "service", sub: "load-backend" },
-      body: {
-        driverId,
-        buyerId,
-        vendorId,
-        orderId: `${deliveryId}-order`,
-        destination: DESTINATION,
-        status: deliveryStatus,
+  const putDelivery = (status: "picked_up" | "delivered") =>
+    requestPersistently(
+      target,
+      {
+        method: "PUT",
+        path: `/api/deliveries/${deliveryId}`,
+        as: { role: "service", sub: "load-backend" },
+        body: {
+          driverId,
+          buyerId,
+          vendorId,
+          orderId: `${deliveryId}-order`,
+          destination: DESTINATION,
+          status,
+        },
       },
-    });
-    return status;
-  };
-  const status = await putDelivery("picked_up");
-  if (status !== 201) throw new Error(`a new delivery was answered ${status}`);
+      { giveUpMs: GIVE_UP_MS },
+    );
+  const created = await putDelivery("picked_up");
+  if (created.kind !== "done") throw new Error(`a new delivery was refused: ${created.code}`);
   // Nothing depends on it: the verdict is out by then.
-  citizen.clients.add({ close: () => void putDelivery("delivered").catch(() => {}) });
+  citizen.clients.add({ close: () => void putDelivery("delivered") });
   const watch = async (identity: Identity, device: string) => {
     const watcher = openWatcher({
       target,
