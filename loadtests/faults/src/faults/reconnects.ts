@@ -137,9 +137,11 @@ async function transactionsDuring(
   return { count, ms: performance.now() - startedAtMs };
 }
 
-/** Postgres tells its statistics once a second at most. */
+/** A connection of Postgres that rests has told what it did after 10 s. */
+const STATISTICS_MS = 11_000;
+
 async function readTransactions({ platform }: Stage): Promise<number> {
-  await sleep(1_200);
+  await sleep(STATISTICS_MS);
   const pool = openPool({ url: platform.stores.postgres.url("admin"), name: "chaos", max: 1 });
   try {
     const { rows } = await pool.query<{ n: string }>(
