@@ -1,5 +1,5 @@
 // Loaded into a service by `--import`: SIGUSR2 begins a CPU profile, and the next one ends it and writes it.
-import { writeFileSync } from "node:fs";
+import { renameSync, writeFileSync } from "node:fs";
 import { Session } from "node:inspector";
 import { join } from "node:path";
 
@@ -16,7 +16,9 @@ process.on("SIGUSR2", () => {
   }
   session.post("Profiler.stop", (error, result) => {
     if (error) throw error;
-    writeFileSync(join(dir, `${name}-${Date.now()}.cpuprofile`), JSON.stringify(result.profile));
+    const file = join(dir, `${name}-${Date.now()}.cpuprofile`);
+    writeFileSync(`${file}.part`, JSON.stringify(result.profile));
+    renameSync(`${file}.part`, file);
   });
   session.disconnect();
   session = undefined;

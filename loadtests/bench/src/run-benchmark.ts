@@ -1,8 +1,11 @@
+import { readdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import type { Benchmark, Contestant, Started } from "./benchmark.ts";
 import type { Figures } from "./generator/specs.ts";
 import type { Lab } from "./lab.ts";
 import { cpuMicros, machineCpuMicros, pssBytes } from "./process-cost.ts";
+
+const PROFILE_TIMEOUT_MS = 5_000;
 
 export interface ContestantResult {
   readonly name: string;
@@ -90,12 +93,17 @@ async function runLoad(lab: Lab, started: Started): Promise<Figures> {
     into.store = cpuMicros(storePids);
     into.pss = pssBytes(started.pids());
   };
+  const { profileDir } = lab.settings;
+  const isProfiled = profileDir !== undefined && started.profilePid !== undefined;
+  const profiles = () =>
+    isProfiled ? readdirSync(profileDir).filter((file) => file.endsWith(".cpuprofile")).length : 0;
   const profile = () => {
-    if (lab.settings.profileDir !== undefined && started.profilePid) {
+    if (profileDir !== undefined && started.profilePid) {
       process.kill(started.profilePid(), "SIGUSR2");
     }
   };
   const spec = await started.load();
+  const profilesBefore = profiles();
   const inspectedBefore = await started.inspect?.();
   const figures = await lab.generator.run(spec, {
     onBegin() {
@@ -107,6 +115,11 @@ async function runLoad(lab: Lab, started: Started): Promise<Figures> {
       profile();
     },
   });
+  // The service writes its profile when it is told that the load is over.
+  const profiledBy = performance.now() + PROFILE_TIMEOUT_MS;
+  while (isProfiled && profiles() === profilesBefore && performance.now() < profiledBy) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
   const inspectedAfter = await started.inspect?.();
   const inspected = Object.entries(inspectedAfter ?? {}).map(
     ([name, value]) => [name, value - (inspectedBefore?.[name] ?? 0)] as const,
