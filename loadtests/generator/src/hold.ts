@@ -16,7 +16,7 @@ export interface HoldOptions {
   readonly connections: number;
   /** How long they are held, with things happening on all of them, once they stand. */
   readonly holdMs: number;
-  /** One order, one message and one fix per shop in so many milliseconds. */
+  /** One order, one message and one fix per shop in so many milliseconds. 10 s when absent, or half of a shorter hold. */
   readonly intervalMs?: number;
   readonly opensPerSecond?: number;
   /** For all connections to stand. */
@@ -38,7 +38,8 @@ const PATHS = ["orders", "dashboard", "chat", "tracking"] as const;
  * @throws {Error} that says what is missing: file descriptors, ports, or who refused the connections.
  */
 export async function holdConnections(options: HoldOptions): Promise<RunRecord> {
-  const { log = () => {}, intervalMs = 10_000, settleMs = 20_000 } = options;
+  const { log = () => {}, settleMs = 20_000 } = options;
+  const intervalMs = options.intervalMs ?? Math.min(10_000, options.holdMs / 2);
   const shops = Math.ceil(options.connections / CONNECTIONS_PER_SHOP);
   const connections = shops * CONNECTIONS_PER_SHOP;
   const target = new URL(options.target);

@@ -20,9 +20,14 @@ export interface RunRecord {
   readonly generatorShare?: number;
 }
 
-/** Whether nothing at all went wrong. */
+/** Whether nothing at all went wrong. A run in which nothing was acknowledged has shown nothing. */
 export function isClean(run: Pick<RunRecord, "verdicts" | "faults">): boolean {
-  return run.faults.length === 0 && run.verdicts.every(({ ok }) => ok);
+  const { faults, verdicts } = run;
+  return faults.length === 0 && verdicts.length > 0 && verdicts.every(isGood);
+}
+
+function isGood({ ok, acknowledged }: Verdict): boolean {
+  return ok && acknowledged > 0;
 }
 
 /** The whole run in one sentence. */
@@ -31,9 +36,13 @@ export function summarise(run: RunRecord): string {
   if (broken.length > 0) {
     return broken.map((each) => `${each.path}: ${complaintsOf(each).join(", ")}`).join("; ");
   }
+  const silent = run.verdicts.filter((verdict) => !isGood(verdict)).map(({ path }) => path);
+  if (silent.length > 0)
+    return `Nothing was acknowledged, and so nothing shown: ${silent.join(", ")}.`;
   const delivered = run.verdicts.reduce((sum, verdict) => sum + verdict.delivered, 0);
   const what = `${delivered.toLocaleString("en")} deliveries, each where it belongs`;
   const { length } = run.faults;
+  if (run.verdicts.length === 0 && length === 0) return "There is no verdict.";
   if (length === 0) return `Nothing was lost: ${what}.`;
   const first = run.faults[0] as string;
   const faults = length === 1 ? first : `${first}, and ${length - 1} more`;

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { judge } from "@localstreet/oracle/judge";
 import { afterAll, expect, test } from "vitest";
-import type { RunRecord } from "../src/run-record.ts";
+import { isClean, type RunRecord, summarise } from "../src/run-record.ts";
 import { saveRun } from "../src/save-run.ts";
 import { TimedLedger } from "../src/timed-ledger.ts";
 import { createTimeline } from "../src/timeline.ts";
@@ -51,4 +51,11 @@ test("the page needs nothing from elsewhere, and shows text as text", () => {
   expect(page).not.toMatch(/<(?:script|link|img)|url\(|@import| src=/);
   expect(page).toContain("a cut &#60;b&#62;");
   expect(page).not.toContain('<b>"');
+});
+
+test("a run in which nothing happened has not passed", () => {
+  const run = { ...runOf(0), verdicts: [judge(new TimedLedger("chat", createTimeline()))] };
+  expect(isClean(run)).toBe(false);
+  expect(summarise(run)).toBe("Nothing was acknowledged, and so nothing shown: chat.");
+  expect(isClean({ ...run, verdicts: [] })).toBe(false);
 });
