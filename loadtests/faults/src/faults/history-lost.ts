@@ -100,7 +100,7 @@ async function loseHistory(
   await timeUntil(() => probes.staying.every((probe) => probe.isOpen), 15_000);
   const told = probes.staying.flatMap((probe, n) => probe.verdicts.slice(seenByStaying[n]));
   const toldHonestly = told.every((verdict) => allowed.includes(verdict));
-  check("who stayed is told nothing else", toldHonestly, countEach(told) || "nothing");
+  check("who stayed gets no other verdict", toldHonestly, countEach(told) || "nothing");
   const stayed = await placeAndAwait(stage, probes.staying);
   checkWithin("new orders reach who stayed", stayed, DELIVERED_MS);
   for (const probe of all) probe.leave();

@@ -14,7 +14,7 @@ export const slowNetwork: Fault = {
     const stores: StoreName[] = ["nats", "redis", "postgres"];
     const ways = stores.flatMap((store) => network.between("", store));
     for (const way of ways) way.delay(DELAY_MS);
-    const checkGoingOn = watch("orders", "tracking");
+    const checkGoingOn = watch("orders", "chat", "tracking");
     await sleep(SLOW_MS);
     checkGoingOn();
     for (const way of ways) way.heal();
