@@ -53,6 +53,9 @@ const DRAIN_GRACE_MS = 10_000;
 /** How long requests under way may take after the drain, in milliseconds. */
 const CLOSE_GRACE_MS = 2_000;
 
+/** Connections that wait to be accepted: after a storm thousands come at once. The kernel's own limit may be lower. */
+const LISTEN_BACKLOG = 4_096;
+
 /** Starts a service in this process; `/readyz` is on once this has resolved. */
 export async function startService<Config extends CommonConfig>(options: {
   name: string;
@@ -93,7 +96,7 @@ export async function startService<Config extends CommonConfig>(options: {
   let app: App;
   try {
     app = await buildApp(kit);
-    await http.listen({ host: config.HOST, port: config.PORT });
+    await http.listen({ host: config.HOST, port: config.PORT, backlog: LISTEN_BACKLOG });
   } catch (error) {
     await admin.close();
     await http.close();
