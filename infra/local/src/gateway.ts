@@ -46,7 +46,7 @@ export function renderGatewayConfig(settings: GatewaySettings): string {
 }
 
 function upstreamBlock([service, addresses]: [string, readonly string[]]): string {
-  const servers = addresses.map((address) => `    server ${address} max_fails=1 fail_timeout=2s;`);
+  const servers = addresses.map((address) => `    server ${address} max_fails=0;`);
   return `  upstream ${service} {
     zone ${service} 64k;
     least_conn;
