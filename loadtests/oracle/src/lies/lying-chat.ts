@@ -121,9 +121,9 @@ export function createLyingChat(
       const conversation = conversations.get(path[2] ?? "");
       if (!conversation || !isOf(bearer, conversation)) return NOT_FOUND;
       const afterSeq = Number(query.get("afterSeq") ?? 0);
-      const messages = conversation.messages.filter(
-        (message) => message.seq > afterSeq && !isHiddenFrom(bearer, message),
-      );
+      const messages = conversation.messages
+        .filter((message) => message.seq > afterSeq && !isHiddenFrom(bearer, message))
+        .map((message) => ({ conversationId: conversation.conversationId, ...message }));
       return { status: 200, body: { messages, more: false } };
     },
   };
