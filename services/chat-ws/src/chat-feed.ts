@@ -209,9 +209,9 @@ export function openChatFeed(options: {
     async catchUp() {
       const startedAtMs = performance.now();
       const moved = await store.movedWithin(startedAtMs - caughtUpAtMs + overlapMs);
-      const isRecent = new Set(moved.map(({ conversationId }) => conversationId));
+      const movedNow = new Map(moved.map(({ conversationId, lastSeq }) => [conversationId, lastSeq]));
       for (const [conversationId, { sides, order }] of followed) {
-        const isQuiet = !isRecent.has(conversationId) && order.heldCount === 0;
+        const isQuiet = !movedNow.has(conversationId) && order.heldCount === 0;
         if (isQuiet || !isConnected(sides)) followed.delete(conversationId);
       }
       for (const { lastSeq, ...sides } of moved) {
@@ -219,7 +219,7 @@ export function openChatFeed(options: {
         const entry = follow(sides);
         if (entry.order.cursor === null || entry.order.cursor < lastSeq) behind.add(entry);
       }
-      recent = new Map(moved.map(({ conversationId, lastSeq }) => [conversationId, lastSeq]));
+      recent = movedNow;
       caughtUpAtMs = startedAtMs;
       const [any] = behind;
       if (any) readSoon(any);
