@@ -209,7 +209,9 @@ export function openChatFeed(options: {
     async catchUp() {
       const startedAtMs = performance.now();
       const moved = await store.movedWithin(startedAtMs - caughtUpAtMs + overlapMs);
-      const movedNow = new Map(moved.map(({ conversationId, lastSeq }) => [conversationId, lastSeq]));
+      const movedNow = new Map(
+        moved.map(({ conversationId, lastSeq }) => [conversationId, lastSeq]),
+      );
       for (const [conversationId, { sides, order }] of followed) {
         const isQuiet = !movedNow.has(conversationId) && order.heldCount === 0;
         if (isQuiet || !isConnected(sides)) followed.delete(conversationId);
