@@ -36,5 +36,5 @@ async function provisionPostgres(postgres: PostgresServer, secrets: StoreSecrets
   await createDatabase(postgres.url("admin"), DATABASE);
   const url = postgres.url("admin", DATABASE);
   await migrateDatabase({ url });
-  await grantRoles({ url, passwords: { "chat-ws": secrets.postgres["chat-ws"] } });
+  await grantRoles({ url, passwords: secrets.postgres });
 }

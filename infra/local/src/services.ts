@@ -1,6 +1,6 @@
 /** What the local platform knows about each service beyond contracts' grants. Its routes stand in infra/gateway. */
 export const SERVICES = {
-  "notification-sse": { postgres: false },
+  "notification-sse": { postgres: true },
   "chat-ws": { postgres: true },
   "tracking-ingest": { postgres: false },
   "tracking-fanout": { postgres: false },

@@ -13,6 +13,8 @@ export interface PostgresServer extends PrivateServer {
    * roles of the services are created by `grantRoles` of packages/db.
    */
   url(account: StoreAccount, database?: string): string;
+  /** What the accounts' URLs hold: `grantRoles` gives the roles the same. */
+  readonly passwords: StorePasswords;
 }
 
 const run = promisify(execFile);
@@ -92,6 +94,7 @@ export async function startPostgres(options: {
     },
   });
   return Object.assign(server, {
+    passwords,
     url: (account: StoreAccount, database = "postgres") =>
       `postgres://${account}:${passwords[account]}@127.0.0.1:${server.port}/${database}`,
   });

@@ -1,61 +1,55 @@
 import { isDeepStrictEqual } from "node:util";
 import { encodeEventId } from "@localstreet/contracts/event-id";
-import type { EventKey, VendorId } from "@localstreet/contracts/ids";
 import { invalidRequest, Problem } from "@localstreet/contracts/problem";
 import { VENDOR_STREAM, vendorOrdersSubject } from "@localstreet/contracts/subjects";
 import {
-  type VendorEventData,
-  type VendorEventKind,
+  EVENT_KIND_HEADER,
+  type VendorEvent,
   vendorEventMessageId,
   vendorEventSchemas,
 } from "@localstreet/contracts/vendor-events";
+import { headers } from "@nats-io/transport-node";
 import { type Bus, BusUnavailableError } from "./connection.ts";
 import { epochOf } from "./epoch.ts";
 import { internalsOf } from "./internals.ts";
-import { readFromLeader, readStreamInfo } from "./stream-reads.ts";
+import { readFromLeader, readStreamInfo, type StoredEvent } from "./stream-reads.ts";
 import { checkOf } from "./subject-log.ts";
 
-export interface VendorEvent<K extends VendorEventKind> {
-  readonly vendorId: VendorId;
-  readonly kind: K;
-  /** Deduplicates within the vendor and the kind: the order's id, or one that the publisher chose. */
-  readonly eventKey: EventKey;
-  readonly data: VendorEventData<K>;
-}
-
-export interface PublishedEvent {
-  /**
-   * `duplicate`: the same event had been stored before. `conflict`: another one had, under the same key; what is stored
-   * stays. `id` and `sequence` are those of the stored event.
-   */
-  readonly status: "stored" | "duplicate" | "conflict";
-  readonly id: string;
-  readonly sequence: number;
-}
+/** `id` and `sequence` are those of the event that is stored. */
+export type PublishedEvent = { readonly id: string; readonly sequence: number } & (
+  | {
+      /** `duplicate`: the same event had been stored before. */
+      readonly status: "stored" | "duplicate";
+    }
+  | {
+      /** Another event had been stored under the same `Nats-Msg-Id`, and stays. */
+      readonly status: "conflict";
+      readonly winner: StoredEvent;
+    }
+);
 
 /**
- * Stores a vendor's event in the log; it is durable when this returns (PROTOCOL.md S1, S2). Idempotent by `eventKey`
- * within the stream's window of duplicates, `placedAt` aside.
+ * Stores a vendor's event in the log; it is durable when this returns (PROTOCOL.md S1, S2). Idempotent by what
+ * `vendorEventMessageId` makes of it, within the stream's window of duplicates; the times in it are not compared.
  *
  * @throws {Problem} `invalid-request` when the data does not match the kind's schema.
  * @throws {BusUnavailableError} when it is not known to be stored; publishing the same again is safe.
  */
-export async function publishVendorEvent<K extends VendorEventKind>(
-  bus: Bus,
-  event: VendorEvent<K>,
-): Promise<PublishedEvent> {
+export async function publishVendorEvent(bus: Bus, event: VendorEvent): Promise<PublishedEvent> {
   const subject = vendorOrdersSubject(event.vendorId);
-  const messageId = vendorEventMessageId(event.vendorId, event.kind, event.eventKey);
   const checked = vendorEventSchemas[event.kind].safeParse(event.data);
   if (!checked.success) throw invalidRequest(checked.error, `The data of ${event.kind}`);
   if (checked.data.vendorId !== event.vendorId) {
     throw new Problem("invalid-request", "data.vendorId is another vendor's");
   }
+  const messageId = vendorEventMessageId(event);
   const body = JSON.stringify(checked.data);
+  const header = headers();
+  header.set(EVENT_KIND_HEADER, event.kind);
 
   const { js, call } = internalsOf(bus);
   const ack = await call(`publish to ${subject}`, () =>
-    js.publish(subject, body, { msgID: messageId }),
+    js.publish(subject, body, { msgID: messageId, headers: header }),
   );
   // A duplicate of one that the cluster has not stored yet.
   if (ack.seq === 0) throw new BusUnavailableError(`publish to ${subject}: still being stored`);
@@ -67,14 +61,17 @@ export async function publishVendorEvent<K extends VendorEventKind>(
   });
   if (!ack.duplicate) return { status: "stored", id, sequence: ack.seq };
   const stored = await readFromLeader(bus, VENDOR_STREAM, { seq: ack.seq });
-  const same = !stored || isSameEvent(stored.data, body);
-  return { status: same ? "duplicate" : "conflict", id, sequence: ack.seq };
+  if (!stored || (stored.kind === event.kind && isSameBody(stored.data, body))) {
+    return { status: "duplicate", id, sequence: ack.seq };
+  }
+  return { status: "conflict", id, sequence: ack.seq, winner: stored };
 }
 
-function isSameEvent(stored: Uint8Array, body: string): boolean {
+/** Times aside: a publisher that repeats itself has a new clock reading each time. */
+function isSameBody(stored: Uint8Array, body: string): boolean {
   try {
-    const { placedAt: _, ...before } = JSON.parse(new TextDecoder().decode(stored));
-    const { placedAt: __, ...now } = JSON.parse(body);
+    const { placedAt: _, at: __, ...before } = JSON.parse(new TextDecoder().decode(stored));
+    const { placedAt: ___, at: ____, ...now } = JSON.parse(body);
     return isDeepStrictEqual(before, now);
   } catch {
     return false;

@@ -1,3 +1,4 @@
+import { EVENT_KIND_HEADER, vendorEventKindOf } from "@localstreet/contracts/vendor-events";
 import type { StoredMsg, StreamInfo } from "@nats-io/jetstream";
 import type { Bus } from "./connection.ts";
 import { internalsOf } from "./internals.ts";
@@ -9,6 +10,8 @@ export interface StoredEvent {
   readonly sequence: number;
   /** `Nats-Msg-Id`; empty when the publisher gave none. */
   readonly messageId: string;
+  /** The kind of vendor event; `null` for something that this platform did not write. */
+  readonly kind: string | null;
   /** As published: whoever shows it decides what a foreign payload is worth. */
   readonly data: Uint8Array;
 }
@@ -47,10 +50,13 @@ export async function readDirect(
 }
 
 function toStoredEvent(message: StoredMsg): StoredEvent {
+  const { header } = message;
+  const messageId = header.last("Nats-Msg-Id");
   return {
     subject: message.subject,
     sequence: message.seq,
-    messageId: message.header.last("Nats-Msg-Id") ?? "",
+    messageId,
+    kind: vendorEventKindOf(header.last(EVENT_KIND_HEADER), messageId),
     data: message.data,
   };
 }

@@ -1,7 +1,12 @@
 import { isDeepStrictEqual } from "node:util";
 import {
+  ACTIVITY_STREAM,
+  ACTIVITY_STREAM_SUBJECTS,
   DELIVERIES_BUCKET,
   LIVE_PREFIX,
+  OPS_STREAM,
+  OPS_STREAM_SUBJECTS,
+  REVOCATIONS_BUCKET,
   VENDOR_STREAM,
   VENDOR_STREAM_SUBJECTS,
 } from "@localstreet/contracts/subjects";
@@ -21,7 +26,16 @@ export interface StreamSettings {
   readonly duplicateWindowSeconds?: number;
   readonly deliveriesMaxAgeSeconds?: number;
   readonly deliveriesMaxBytes?: number;
+  /** Longer than any token lives: a revocation is remembered until the last token that it concerns has ended. */
+  readonly revocationsMaxAgeSeconds?: number;
+  /** How long the dashboards' activity and the escalations are kept; the oldest go first past `bytes` too. */
+  readonly activityMaxAgeSeconds?: number;
+  readonly activityMaxBytes?: number;
+  readonly opsMaxAgeSeconds?: number;
+  readonly opsMaxBytes?: number;
 }
+
+const DAY_SECONDS = 24 * 3_600;
 
 /**
  * Creates what is missing and updates what differs; nothing is ever recreated, and what is stored stays. May run at any
@@ -37,7 +51,7 @@ export async function ensureStreams(bus: Bus, settings: StreamSettings = {}): Pr
     retention: RetentionPolicy.Limits,
     storage: StorageType.File,
     discard: DiscardPolicy.New,
-    max_age: nanos(settings.vendorMaxAgeSeconds ?? 7 * 24 * 3_600),
+    max_age: nanos(settings.vendorMaxAgeSeconds ?? 7 * DAY_SECONDS),
     max_bytes: settings.vendorMaxBytes ?? 4 * 1024 ** 3,
     duplicate_window: nanos(settings.duplicateWindowSeconds ?? 3_600),
     allow_direct: true,
@@ -45,19 +59,65 @@ export async function ensureStreams(bus: Bus, settings: StreamSettings = {}): Pr
     num_replicas: replicas,
   });
   await ensureStream(bus, {
-    name: `KV_${DELIVERIES_BUCKET}`,
-    subjects: [`$KV.${DELIVERIES_BUCKET}.>`],
+    name: ACTIVITY_STREAM,
+    subjects: [ACTIVITY_STREAM_SUBJECTS],
+    retention: RetentionPolicy.Limits,
+    storage: StorageType.File,
+    discard: DiscardPolicy.Old,
+    max_age: nanos(settings.activityMaxAgeSeconds ?? 7 * DAY_SECONDS),
+    max_bytes: settings.activityMaxBytes ?? 512 * 1024 ** 2,
+    allow_direct: true,
+    republish: { src: ">", dest: `${LIVE_PREFIX}.>` },
+    num_replicas: replicas,
+  });
+  await ensureStream(bus, {
+    name: OPS_STREAM,
+    subjects: [OPS_STREAM_SUBJECTS],
+    retention: RetentionPolicy.Limits,
+    storage: StorageType.File,
+    discard: DiscardPolicy.Old,
+    max_age: nanos(settings.opsMaxAgeSeconds ?? 7 * DAY_SECONDS),
+    max_bytes: settings.opsMaxBytes ?? 256 * 1024 ** 2,
+    duplicate_window: nanos(settings.duplicateWindowSeconds ?? 3_600),
+    num_replicas: replicas,
+  });
+  await ensureStream(
+    bus,
+    bucketStream(DELIVERIES_BUCKET, {
+      maxAgeSeconds: settings.deliveriesMaxAgeSeconds ?? 30 * DAY_SECONDS,
+      maxBytes: settings.deliveriesMaxBytes ?? 1024 ** 3,
+      replicas,
+    }),
+  );
+  await ensureStream(
+    bus,
+    bucketStream(REVOCATIONS_BUCKET, {
+      maxAgeSeconds: settings.revocationsMaxAgeSeconds ?? 30 * DAY_SECONDS,
+      maxBytes: 64 * 1024 ** 2,
+      replicas,
+    }),
+  );
+}
+
+/** A key-value bucket with one value for each key. */
+function bucketStream(
+  bucket: string,
+  limits: { maxAgeSeconds: number; maxBytes: number; replicas: number },
+): WantedStream {
+  return {
+    name: `KV_${bucket}`,
+    subjects: [`$KV.${bucket}.>`],
     retention: RetentionPolicy.Limits,
     storage: StorageType.File,
     discard: DiscardPolicy.New,
     max_msgs_per_subject: 1,
-    max_age: nanos(settings.deliveriesMaxAgeSeconds ?? 30 * 24 * 3_600),
-    max_bytes: settings.deliveriesMaxBytes ?? 1024 ** 3,
+    max_age: nanos(limits.maxAgeSeconds),
+    max_bytes: limits.maxBytes,
     allow_direct: true,
     allow_rollup_hdrs: true,
     deny_delete: true,
-    num_replicas: replicas,
-  });
+    num_replicas: limits.replicas,
+  };
 }
 
 type WantedStream = Partial<StreamConfig> & { name: string };

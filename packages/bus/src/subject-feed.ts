@@ -1,4 +1,5 @@
 import { LIVE_PREFIX } from "@localstreet/contracts/subjects";
+import { EVENT_KIND_HEADER, vendorEventKindOf } from "@localstreet/contracts/vendor-events";
 import { type Bus, type BusLogger, type BusMessage, BusUnavailableError } from "./connection.ts";
 import { FollowedSubject, type Tail } from "./followed-subject.ts";
 import { createRetryingTask } from "./retrying-task.ts";
@@ -82,10 +83,12 @@ export function openSubjectFeed(options: SubjectFeedOptions): SubjectFeed {
     const sequence = Number(message.header("Nats-Sequence"));
     if (message.header("Nats-Stream") !== log.stream || !Number.isSafeInteger(sequence)) return;
     highestSequence = Math.max(highestSequence, sequence);
+    const messageId = message.header("Nats-Msg-Id") ?? "";
     const event: StoredEvent = {
       subject: followed.subject,
       sequence,
-      messageId: message.header("Nats-Msg-Id") ?? "",
+      messageId,
+      kind: vendorEventKindOf(message.header(EVENT_KIND_HEADER), messageId),
       data: message.data,
     };
     followed.acceptLive(event, Number(message.header("Nats-Last-Sequence") ?? 0));

@@ -6,12 +6,7 @@ import {
 } from "@localstreet/bus/connection";
 import { publishVendorEvent } from "@localstreet/bus/publish-vendor-event";
 import { ensureStreams, type StreamSettings } from "@localstreet/bus/streams";
-import {
-  eventKeySchema,
-  orderIdSchema,
-  personIdSchema,
-  vendorIdSchema,
-} from "@localstreet/contracts/ids";
+import { orderIdSchema, personIdSchema, vendorIdSchema } from "@localstreet/contracts/ids";
 import type { NewOrder } from "@localstreet/contracts/order";
 import {
   DELIVERIES_BUCKET,
@@ -115,7 +110,6 @@ export function publishOrder(
   return publishVendorEvent(bus, {
     vendorId: vendor(vendorId),
     kind: "new-order",
-    eventKey: eventKeySchema.parse(orderId),
     data: order(vendorId, orderId, more),
   });
 }

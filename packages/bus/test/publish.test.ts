@@ -31,7 +31,7 @@ test("S2: another body under the same order id is a conflict, and what is stored
   const bus = await market.connect("publisher");
   const first = await publishOrder(bus, "bakery", "order-2", { total: 100 });
   const other = await publishOrder(bus, "bakery", "order-2", { total: 200 });
-  expect(other).toEqual({ ...first, status: "conflict" });
+  expect(other).toMatchObject({ ...first, status: "conflict" });
 
   const log = await openSubjectLog(await market.connect("notification-sse"), "VENDOR");
   const stored = await log.eventAt(first.sequence);
@@ -58,7 +58,6 @@ test("G1 S1: an event that does not match its schema is refused before the bus i
     publishVendorEvent(bus, {
       vendorId: "*" as never,
       kind: "new-order",
-      eventKey: "order-4" as never,
       data: order("bakery", "order-4"),
     }),
   ).rejects.toBeInstanceOf(TypeError);

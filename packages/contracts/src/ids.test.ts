@@ -1,15 +1,19 @@
 import { describe, expect, test } from "vitest";
-import { type deliveryIdSchema, personIdSchema, vendorIdSchema } from "./ids.ts";
+import { type deliveryIdSchema, orderIdSchema, personIdSchema, vendorIdSchema } from "./ids.ts";
 import { positionKey, watchedKey } from "./keys.ts";
 import {
+  activitySubject,
   deliveryKey,
+  liveActivitySubject,
   liveChatSubject,
   liveTrackingSubject,
   liveVendorOrdersSubject,
+  opsEscalatedSubject,
   partyKey,
+  revocationKey,
   vendorOrdersSubject,
 } from "./subjects.ts";
-import { vendorEventKindOf, vendorEventMessageId } from "./vendor-events.ts";
+import { type VendorEvent, vendorEventKindOf, vendorEventMessageId } from "./vendor-events.ts";
 
 const hostile = [
   "*",
@@ -25,6 +29,14 @@ const hostile = [
   " a",
   "{a}",
 ];
+
+const at = "2026-01-01T12:00:00.000Z";
+const about = { orderId: orderIdSchema.parse("o1"), vendorId: vendorIdSchema.parse("bakery"), at };
+const escalated = {
+  vendorId: about.vendorId,
+  kind: "order-escalated",
+  data: { ...about, reason: "unanswered", placedAt: at },
+} as const;
 
 describe("G1: ids", () => {
   test("G1: a valid id is taken as it is", () => {
@@ -48,7 +60,16 @@ describe("G1: ids", () => {
       () => deliveryKey(deliveryId),
       () => positionKey(personId),
       () => watchedKey(personId),
-      () => vendorEventMessageId(vendorId, "new-order", vendorId as never),
+      () => activitySubject(vendorId),
+      () => liveActivitySubject(vendorId),
+      () => opsEscalatedSubject(vendorId),
+      () => revocationKey(personId),
+      () => vendorEventMessageId({ ...escalated, vendorId }),
+      () =>
+        vendorEventMessageId({
+          ...escalated,
+          data: { ...escalated.data, orderId: value as typeof escalated.data.orderId },
+        }),
     ]) {
       expect(build).toThrow(TypeError);
     }
@@ -64,15 +85,49 @@ describe("G1: ids", () => {
   });
 });
 
-test("the kind of an event is read from its message id alone", () => {
-  const messageId = vendorEventMessageId(
-    vendorIdSchema.parse("bakery"),
-    "new-order",
-    "o1" as ReturnType<typeof vendorIdSchema.parse> as never,
-  );
-  expect(messageId).toBe("bakery:new-order:o1");
-  expect(vendorEventKindOf(messageId)).toBe("new-order");
-  for (const foreign of ["", "a", "a:b", "a:new order:b", "a:x\ndata: y:b", "a::b"]) {
-    expect(vendorEventKindOf(foreign)).toBeNull();
-  }
+describe("the id of an event", () => {
+  const { vendorId } = about;
+  const by = personIdSchema.parse("sam");
+  const idOf = (event: VendorEvent) => vendorEventMessageId(event);
+
+  test("has the vendor, the kind and the order in it", () => {
+    expect(idOf(escalated)).toBe("bakery:order-escalated:o1");
+    const reminder = { ...about, reminder: 2, total: 1, currency: "SEK", placedAt: at };
+    expect(idOf({ vendorId, kind: "order-reminder", data: reminder })).toBe(
+      "bakery:order-reminder:o1:2",
+    );
+    const seen = { ...about, state: "seen", by } as const;
+    expect(idOf({ vendorId, kind: "order-acknowledged", data: seen })).toBe(
+      "bakery:order-acknowledged:o1:seen",
+    );
+  });
+
+  test("is the status of an update, or what its publisher chose", () => {
+    const data = { ...about, status: "ready" } as const;
+    expect(idOf({ vendorId, kind: "order-updated", data })).toBe(
+      "bakery:order-updated:o1:status:ready",
+    );
+    expect(idOf({ vendorId, kind: "order-updated", data, eventId: "ready" as never })).toBe(
+      "bakery:order-updated:o1:id:ready",
+    );
+  });
+
+  test("is the same for all that decides an order, so that the first one wins", () => {
+    const ids = [
+      idOf({ vendorId, kind: "order-acknowledged", data: { ...about, state: "accepted", by } }),
+      idOf({ vendorId, kind: "order-acknowledged", data: { ...about, state: "rejected", by } }),
+      idOf({ vendorId, kind: "order-updated", data: { ...about, status: "accepted" } }),
+      idOf({ vendorId, kind: "order-expired", data: { ...about, placedAt: at } }),
+    ];
+    expect(new Set(ids)).toEqual(new Set(["bakery:order-outcome:o1"]));
+  });
+
+  test("names the kind where no header does, and a foreign one names none", () => {
+    expect(vendorEventKindOf(undefined, "bakery:new-order:o1")).toBe("new-order");
+    expect(vendorEventKindOf("order-expired", "bakery:order-outcome:o1")).toBe("order-expired");
+    for (const foreign of ["", "a", "a:b", "a:new order:b", "a:x\ndata: y:b", "a::b"]) {
+      expect(vendorEventKindOf(undefined, foreign)).toBeNull();
+    }
+    expect(vendorEventKindOf("new order", "bakery:new-order:o1")).toBeNull();
+  });
 });

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { orderIdSchema, personIdSchema, vendorIdSchema } from "./ids.ts";
+import { eventKeySchema, orderIdSchema, personIdSchema, vendorIdSchema } from "./ids.ts";
 
 /** ISO 8601 in UTC with milliseconds, as `Date.prototype.toISOString` writes it. */
 export const timestampSchema = z.iso.datetime({ precision: 3 });
@@ -30,6 +30,51 @@ export const newOrderSchema = orderSchema.extend({
   placedAt: timestampSchema,
 });
 export type NewOrder = z.infer<typeof newOrderSchema>;
+
+/** Where an order is on its way from the buyer to the buyer. */
+export const orderStatusSchema = z.enum([
+  "placed",
+  "accepted",
+  "rejected",
+  "preparing",
+  "ready",
+  "picked_up",
+  "delivered",
+  "cancelled",
+  "expired",
+]);
+export type OrderStatus = z.infer<typeof orderStatusSchema>;
+
+/** Body of `POST /api/vendor/{vendorId}/orders/{orderId}/status`. What the platform itself tells is no status to post. */
+export const postOrderStatusSchema = z.strictObject({
+  status: orderStatusSchema.exclude(["placed", "expired"]),
+  /** Makes another event of a status that was told before; the same id again is the same event. */
+  eventId: eventKeySchema.optional(),
+});
+export type PostOrderStatus = z.infer<typeof postOrderStatusSchema>;
+
+/**
+ * What a vendor's device says of an order. `received`: it shows it and sounds. `seen`: the sound stops everywhere, the
+ * deadlines go on. `accepted`, `rejected`: the answer, which ends both.
+ */
+export const acknowledgementSchema = z.enum(["received", "seen", "accepted", "rejected"]);
+export type Acknowledgement = z.infer<typeof acknowledgementSchema>;
+
+/** Body of `POST /api/vendor/{vendorId}/orders/{orderId}/ack`. */
+export const postAcknowledgementSchema = z.strictObject({ state: acknowledgementSchema });
+
+/** Whether an order still rings, or how it ended. The first four are open. */
+export const orderStateSchema = z.enum([
+  "ringing",
+  "received",
+  "seen",
+  "escalated",
+  "accepted",
+  "rejected",
+  "expired",
+  "cancelled",
+]);
+export type OrderState = z.infer<typeof orderStateSchema>;
 
 /** Answer of `POST /api/vendor/{vendorId}/orders` with 202: the event is durable. */
 export const orderAcceptedSchema = z.object({

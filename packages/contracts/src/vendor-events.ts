@@ -1,29 +1,103 @@
 import { z } from "zod";
-import { conversationIdSchema, type EventKey, idToken, type VendorId } from "./ids.ts";
-import { newOrderSchema, timestampSchema } from "./order.ts";
+import {
+  conversationIdSchema,
+  type EventKey,
+  idToken,
+  orderIdSchema,
+  personIdSchema,
+  type VendorId,
+  vendorIdSchema,
+} from "./ids.ts";
+import {
+  acknowledgementSchema,
+  newOrderSchema,
+  orderStatusSchema,
+  timestampSchema,
+} from "./order.ts";
+
+const aboutOrder = { orderId: orderIdSchema, vendorId: vendorIdSchema, at: timestampSchema };
 
 /** Durable events of a vendor: each is stored in the log, carries an id and is replayed. */
 export const vendorEventSchemas = {
   "new-order": newOrderSchema,
+  "order-updated": z.strictObject({ ...aboutOrder, status: orderStatusSchema }),
+  /** `by` is the member of staff. */
+  "order-acknowledged": z.strictObject({
+    ...aboutOrder,
+    state: acknowledgementSchema,
+    by: personIdSchema,
+  }),
+  /** `reminder` counts from 1. */
+  "order-reminder": z.strictObject({
+    ...aboutOrder,
+    reminder: z.int().min(1),
+    total: newOrderSchema.shape.total,
+    currency: newOrderSchema.shape.currency,
+    placedAt: timestampSchema,
+  }),
+  /** `nobody-connected`: no device was open when the order came, and none came soon after. */
+  "order-escalated": z.strictObject({
+    ...aboutOrder,
+    reason: z.enum(["unanswered", "nobody-connected"]),
+    placedAt: timestampSchema,
+  }),
+  "order-expired": z.strictObject({ ...aboutOrder, placedAt: timestampSchema }),
 } as const;
 export type VendorEventKind = keyof typeof vendorEventSchemas;
 export type VendorEventData<K extends VendorEventKind> = z.infer<(typeof vendorEventSchemas)[K]>;
 
+/** One event, before it is stored. */
+export type VendorEvent = {
+  [K in VendorEventKind]: {
+    readonly vendorId: VendorId;
+    readonly kind: K;
+    readonly data: VendorEventData<K>;
+    /** For `order-updated`: tells apart two events of the same status. */
+    readonly eventId?: EventKey | undefined;
+  };
+}[VendorEventKind];
+
+/** NATS header that names the kind of a stored event: two kinds that exclude each other share one `Nats-Msg-Id`. */
+export const EVENT_KIND_HEADER = "Localstreet-Event";
+
 /**
  * `Nats-Msg-Id` of a vendor event. JetStream deduplicates over the whole stream, so the vendor and the kind are in it:
- * a bare order id of one vendor would swallow another vendor's order.
+ * a bare order id of one vendor would swallow another vendor's order. Whatever decides an order, an answer of the vendor,
+ * the same told by a backend, or its expiry, has one id in common: the first that is stored wins, over all replicas.
  */
-export function vendorEventMessageId(
-  vendorId: VendorId,
-  kind: VendorEventKind,
-  eventKey: EventKey,
-): string {
-  return `${idToken(vendorId)}:${kind}:${idToken(eventKey)}`;
+export function vendorEventMessageId(event: VendorEvent): string {
+  const vendor = idToken(event.vendorId);
+  const order = idToken(event.data.orderId);
+  switch (event.kind) {
+    case "new-order":
+    case "order-escalated":
+      return `${vendor}:${event.kind}:${order}`;
+    case "order-updated": {
+      const { status } = event.data;
+      if (status === "accepted" || status === "rejected") return `${vendor}:order-outcome:${order}`;
+      return event.eventId === undefined
+        ? `${vendor}:${event.kind}:${order}:status:${status}`
+        : `${vendor}:${event.kind}:${order}:id:${idToken(event.eventId)}`;
+    }
+    case "order-acknowledged": {
+      const { state } = event.data;
+      if (state === "accepted" || state === "rejected") return `${vendor}:order-outcome:${order}`;
+      return `${vendor}:${event.kind}:${order}:${state}`;
+    }
+    case "order-reminder":
+      return `${vendor}:${event.kind}:${order}:${event.data.reminder}`;
+    case "order-expired":
+      return `${vendor}:order-outcome:${order}`;
+  }
 }
 
-/** The kind of event in a `Nats-Msg-Id`; `null` for one that this platform did not write. Costs no JSON parse. */
-export function vendorEventKindOf(messageId: string): string | null {
-  const [, kind, key] = messageId.split(":", 3);
+/**
+ * The kind of a stored event from its header `Localstreet-Event`, or from its `Nats-Msg-Id` where there is none; `null`
+ * for something that this platform did not write. Costs no JSON parse.
+ */
+export function vendorEventKindOf(header: string | undefined, messageId: string): string | null {
+  const [, inId, key] = messageId.split(":", 3);
+  const kind = header || inId;
   return kind && key && /^[a-z][a-z-]{0,40}$/.test(kind) ? kind : null;
 }
 

@@ -1,11 +1,12 @@
 import pg from "pg";
 
 /** Services that have a role in Postgres. All others have none and are refused. */
-const DATABASE_ROLES = ["chat-ws"] as const;
+const DATABASE_ROLES = ["notification-sse", "chat-ws"] as const;
 export type DatabaseRole = (typeof DATABASE_ROLES)[number];
 
 /** Columns are named where a service changes only some of them. */
 const GRANTS: Record<DatabaseRole, readonly string[]> = {
+  "notification-sse": [],
   "chat-ws": [
     "SELECT, INSERT, UPDATE (last_seq, last_at) ON conversations",
     "SELECT, INSERT ON messages",

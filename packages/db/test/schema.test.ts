@@ -84,8 +84,7 @@ test("creating, migrating and granting again changes nothing", async () => {
   await Promise.all([createDatabase(admin, "twice"), createDatabase(admin, "twice")]);
   await createDatabase(admin, "localstreet");
   await migrateDatabase({ url: database.url("admin") });
-  const { password } = new URL(database.url("chat-ws"));
-  const passwords = { "chat-ws": decodeURIComponent(password) };
+  const { passwords } = database.postgres;
   await Promise.all([
     grantRoles({ url: database.url("admin"), passwords }),
     grantRoles({ url: database.url("admin"), passwords }),
@@ -100,12 +99,7 @@ test("a database that is not there is an error that says so", async () => {
 });
 
 test("O4: services that keep nothing in Postgres are refused", async () => {
-  for (const user of [
-    "notification-sse",
-    "tracking-ingest",
-    "tracking-fanout",
-    "publisher",
-  ] as const) {
+  for (const user of ["tracking-ingest", "tracking-fanout", "publisher"] as const) {
     const refused = as(database.url(user), (client) => client.query("SELECT 1"));
     await expect(refused).rejects.toMatchObject({ code: "28P01" });
   }

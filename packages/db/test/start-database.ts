@@ -11,12 +11,7 @@ export async function startDatabase() {
   const { postgres } = stores;
   await createDatabase(postgres.url("admin"), DATABASE);
   await migrateDatabase({ url: postgres.url("admin", DATABASE) });
-  // The server was started with a password for each account; the role gets its own.
-  const password = decodeURIComponent(new URL(postgres.url("chat-ws")).password);
-  await grantRoles({
-    url: postgres.url("admin", DATABASE),
-    passwords: { "chat-ws": password },
-  });
+  await grantRoles({ url: postgres.url("admin", DATABASE), passwords: postgres.passwords });
   return {
     postgres,
     url: (account: Parameters<typeof postgres.url>[0]) => postgres.url(account, DATABASE),

@@ -5,6 +5,7 @@ import {
   millisecondsEnv,
   natsEnv,
   postgresEnv,
+  redisEnv,
   socketEnv,
 } from "@localstreet/service-kit/config";
 import { z } from "zod";
@@ -12,6 +13,7 @@ import { z } from "zod";
 export const chatConfigSchema = z.object({
   ...commonEnv,
   ...natsEnv,
+  ...redisEnv,
   ...postgresEnv,
   ...socketEnv,
   POSTGRES_CONNECTIONS: countEnv(8),

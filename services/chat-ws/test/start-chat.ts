@@ -12,7 +12,9 @@ import { buildApp } from "../src/app.ts";
 import { chatConfigSchema } from "../src/config.ts";
 
 export interface Chat {
-  readonly stores: Awaited<ReturnType<typeof startTestStores<{ nats: true; postgres: true }>>>;
+  readonly stores: Awaited<
+    ReturnType<typeof startTestStores<{ nats: true; redis: true; postgres: true }>>
+  >;
   /** The stores' admin. */
   readonly bus: Bus;
   readonly replicas: readonly [RunningService, RunningService];
@@ -22,14 +24,11 @@ export interface Chat {
 
 /** Two replicas of the service on stores of their own. */
 export async function startChat(env: Record<string, string> = {}): Promise<Chat> {
-  const stores = await startTestStores({ nats: true, postgres: true });
+  const stores = await startTestStores({ nats: true, redis: true, postgres: true });
   await createDatabase(stores.postgres.url("admin"), "localstreet");
   const adminUrl = stores.postgres.url("admin", "localstreet");
   await migrateDatabase({ url: adminUrl });
-  await grantRoles({ url: adminUrl, passwords: { "chat-ws": "chat" } });
-  const database = new URL(adminUrl);
-  database.username = "chat-ws";
-  database.password = "chat";
+  await grantRoles({ url: adminUrl, passwords: stores.postgres.passwords });
   const nats = stores.nats.as("chat-ws");
   const started: RunningService[] = [];
 
@@ -46,7 +45,8 @@ export async function startChat(env: Record<string, string> = {}): Promise<Chat>
         NATS_URL: nats.servers.join(","),
         NATS_USER: nats.user,
         NATS_PASSWORD: nats.password,
-        DATABASE_URL: database.href,
+        REDIS_URL: stores.redis.url("chat-ws"),
+        DATABASE_URL: stores.postgres.url("chat-ws", "localstreet"),
         MESSAGES_PER_SECOND: "10000",
         MESSAGES_BURST: "10000",
         FRAMES_PER_SECOND: "10000",

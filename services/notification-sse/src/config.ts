@@ -1,10 +1,19 @@
 import { LIMITS } from "@localstreet/contracts/limits";
-import { commonEnv, countEnv, millisecondsEnv, natsEnv } from "@localstreet/service-kit/config";
+import {
+  commonEnv,
+  countEnv,
+  millisecondsEnv,
+  natsEnv,
+  postgresEnv,
+  redisEnv,
+} from "@localstreet/service-kit/config";
 import { z } from "zod";
 
 export const notificationConfigSchema = z.object({
   ...commonEnv,
   ...natsEnv,
+  ...redisEnv,
+  ...postgresEnv,
   /** How often a quiet stream carries a comment, and a `ping` with its position (PROTOCOL.md S7), in milliseconds. */
   KEEPALIVE_MS: countEnv(LIMITS.keepaliveMs),
   STREAM_PING_MS: countEnv(LIMITS.streamPingMs),

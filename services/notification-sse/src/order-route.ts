@@ -1,7 +1,7 @@
 import type { Bus } from "@localstreet/bus/connection";
 import { publishVendorEvent } from "@localstreet/bus/publish-vendor-event";
 import type { SubjectFeed } from "@localstreet/bus/subject-feed";
-import { eventKeySchema, vendorIdSchema } from "@localstreet/contracts/ids";
+import { vendorIdSchema } from "@localstreet/contracts/ids";
 import { type OrderAccepted, orderSchema } from "@localstreet/contracts/order";
 import { Problem } from "@localstreet/contracts/problem";
 import { vendorOrdersSubject } from "@localstreet/contracts/subjects";
@@ -31,7 +31,6 @@ export function registerOrderRoute(
     const { status, id } = await publishVendorEvent(bus, {
       vendorId,
       kind: "new-order",
-      eventKey: eventKeySchema.parse(order.orderId),
       data: { ...order, vendorId, placedAt: new Date().toISOString() },
     }).catch((error) => {
       published.inc({ outcome: "unavailable" });

@@ -1,6 +1,5 @@
 import type { StoredEvent, SubjectLog } from "@localstreet/bus/subject-log";
 import { encodeSseEvent } from "@localstreet/contracts/sse";
-import { vendorEventKindOf } from "@localstreet/contracts/vendor-events";
 import type { ServiceKit } from "@localstreet/service-kit/service";
 import { Counter } from "prom-client";
 
@@ -25,7 +24,7 @@ export function createVendorFrames({ metrics }: ServiceKit, log: SubjectLog): Ve
   });
 
   function encode(event: StoredEvent): Buffer | null {
-    const kind = vendorEventKindOf(event.messageId);
+    const { kind } = event;
     if (kind === null) {
       foreign.inc();
       return null;

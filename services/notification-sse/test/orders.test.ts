@@ -1,6 +1,6 @@
 import { connectBus } from "@localstreet/bus/connection";
 import { publishVendorEvent } from "@localstreet/bus/publish-vendor-event";
-import { eventKeySchema, vendorIdSchema } from "@localstreet/contracts/ids";
+import { vendorIdSchema } from "@localstreet/contracts/ids";
 import { newOrderSchema, orderAcceptedSchema } from "@localstreet/contracts/order";
 import { tokenFor } from "@localstreet/testkit/tokens";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -52,7 +52,6 @@ describe("S1: posting an order", () => {
     const published = await publishVendorEvent(bus, {
       vendorId,
       kind: "new-order",
-      eventKey: eventKeySchema.parse(order.orderId),
       data: newOrderSchema.parse({ ...order, vendorId, placedAt: new Date().toISOString() }),
     });
     expect((await stream.next(isOrder)).id).toBe(published.id);

@@ -1,6 +1,9 @@
 import { type Bus, connectBus } from "@localstreet/bus/connection";
 import { ensureStreams } from "@localstreet/bus/streams";
 import type { OrderAccepted } from "@localstreet/contracts/order";
+import { migrateDatabase } from "@localstreet/db/migrate";
+import { createDatabase } from "@localstreet/db/pool";
+import { grantRoles } from "@localstreet/db/roles";
 import { readConfig } from "@localstreet/service-kit/config";
 import { type RunningService, startService } from "@localstreet/service-kit/service";
 import { type EventStream, openEventStream } from "@localstreet/testkit/sse-client";
@@ -10,7 +13,9 @@ import { buildApp } from "../src/app.ts";
 import { notificationConfigSchema } from "../src/config.ts";
 
 export interface Notification {
-  readonly stores: Awaited<ReturnType<typeof startTestStores<{ nats: true }>>>;
+  readonly stores: Awaited<
+    ReturnType<typeof startTestStores<{ nats: true; redis: true; postgres: true }>>
+  >;
   /** The stores' admin. */
   readonly bus: Bus;
   readonly replicas: readonly [RunningService, RunningService];
@@ -19,9 +24,15 @@ export interface Notification {
   stop(): Promise<void>;
 }
 
-/** Two replicas of the service on a NATS of their own. */
+const DATABASE = "localstreet";
+
+/** Two replicas of the service on stores of their own. */
 export async function startNotification(env: Record<string, string> = {}): Promise<Notification> {
-  const stores = await startTestStores({ nats: true });
+  const stores = await startTestStores({ nats: true, redis: true, postgres: true });
+  const { postgres } = stores;
+  await createDatabase(postgres.url("admin"), DATABASE);
+  await migrateDatabase({ url: postgres.url("admin", DATABASE) });
+  await grantRoles({ url: postgres.url("admin", DATABASE), passwords: postgres.passwords });
   const bus = await connectBus({ ...stores.nats.as("admin"), name: "test" });
   await ensureStreams(bus);
   const nats = stores.nats.as("notification-sse");
@@ -40,6 +51,8 @@ export async function startNotification(env: Record<string, string> = {}): Promi
         NATS_URL: nats.servers.join(","),
         NATS_USER: nats.user,
         NATS_PASSWORD: nats.password,
+        REDIS_URL: stores.redis.url("notification-sse"),
+        DATABASE_URL: postgres.url("notification-sse", DATABASE),
         ...env,
         ...more,
       }),
