@@ -1,10 +1,12 @@
 import type { ConnectionState } from "@localstreet/client/connection-state";
 import { openEventStream, type StreamEvent } from "@localstreet/client/event-stream";
+import type { ActivityEvent } from "@localstreet/contracts/dashboard";
 import { parseEventId } from "@localstreet/contracts/event-id";
-import type { ActivityEvent, ResumeEvent } from "@localstreet/contracts/vendor-events";
+import type { ResumeEvent } from "@localstreet/contracts/vendor-events";
 import { nowMs } from "./clock.ts";
 import { createGate } from "./gate.ts";
 import { activityKey, type Ledger, orderKey } from "./ledger.ts";
+import { readLifeEvent } from "./order-life.ts";
 import { ReplayCheck } from "./replay-check.ts";
 import type { Target } from "./target.ts";
 
@@ -48,6 +50,7 @@ export function openOrderListener(options: OrderListenerOptions): OrderListener 
       if (event.event === "resume") onResume(JSON.parse(event.data));
       else if (event.event === "new-order") onOrder(event);
       else if (event.event === "activity") onActivity(JSON.parse(event.data));
+      else onLife(event);
     },
     onRepeated(event) {
       checkReplay(event);
@@ -82,8 +85,16 @@ export function openOrderListener(options: OrderListenerOptions): OrderListener 
     ledger.receive(receiver, { key, id, group: order.vendorId, atMs: nowMs() });
   }
 
-  function onActivity({ text }: ActivityEvent): void {
-    const [clientMessageId = ""] = text.split(" ", 1);
+  function onLife(event: StreamEvent): void {
+    const told = readLifeEvent(event.event, event.data, orderKey);
+    if (!told) return;
+    checkReplay(event);
+    ledger.follow(receiver, { ...told, id: event.id ?? undefined, atMs: nowMs() });
+  }
+
+  function onActivity(activity: ActivityEvent): void {
+    if (activity.kind !== "chat") return;
+    const [clientMessageId = ""] = activity.text.split(" ", 1);
     const key = activityKey(clientMessageId);
     // It carries no id, so that of what nobody offered here nothing can be said.
     if (ledger.knows(key)) ledger.receive(receiver, { key, atMs: nowMs() });

@@ -1,5 +1,6 @@
+import type { ActivityEvent } from "@localstreet/contracts/dashboard";
 import { parseEventId } from "@localstreet/contracts/event-id";
-import type { ActivityEvent, ResumeEvent } from "@localstreet/contracts/vendor-events";
+import type { ResumeEvent } from "@localstreet/contracts/vendor-events";
 import { nowMs } from "@localstreet/oracle/clock";
 import { activityKey, type Ledger, orderKey } from "@localstreet/oracle/ledger";
 import type { HeardEvent } from "./artillery.ts";
@@ -39,8 +40,9 @@ export function createStreamRecorder(options: {
         const group = order.vendorId;
         ledger.receive(receiver, { key, id: id ?? undefined, group, atMs });
       } else if (event === "activity") {
-        const { text } = JSON.parse(data) as ActivityEvent;
-        const [clientMessageId = ""] = text.split(" ", 1);
+        const activity = JSON.parse(data) as ActivityEvent;
+        if (activity.kind !== "chat") return;
+        const [clientMessageId = ""] = activity.text.split(" ", 1);
         ledger.receive(receiver, { key: activityKey(clientMessageId), atMs });
       }
     },

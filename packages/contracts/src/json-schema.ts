@@ -7,6 +7,12 @@ import {
   openConversationSchema,
   postMessageSchema,
 } from "./chat.ts";
+import {
+  activityEventSchema,
+  postActivitySchema,
+  summarySchema,
+  vendorSettingsSchema,
+} from "./dashboard.ts";
 import { orderAcceptedSchema, orderSchema } from "./order.ts";
 import { problemDetailsSchema } from "./problem.ts";
 import {
@@ -17,7 +23,6 @@ import {
   trackingServerFrameSchema,
 } from "./tracking.ts";
 import {
-  activityEventSchema,
   pingEventSchema,
   resumeEventSchema,
   streamErrorSchema,
@@ -36,6 +41,9 @@ export function exportJsonSchemas(): Record<string, unknown> {
     StreamError: streamErrorSchema,
     StreamGoaway: streamGoawaySchema,
     Activity: activityEventSchema,
+    PostActivity: postActivitySchema,
+    Summary: summarySchema,
+    VendorSettings: vendorSettingsSchema,
     OpenConversation: openConversationSchema,
     Conversation: conversationSchema,
     PostMessage: postMessageSchema,

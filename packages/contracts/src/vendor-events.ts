@@ -1,6 +1,5 @@
 import { z } from "zod";
 import {
-  conversationIdSchema,
   type EventKey,
   idToken,
   orderIdSchema,
@@ -14,6 +13,8 @@ import {
   orderStatusSchema,
   timestampSchema,
 } from "./order.ts";
+
+export const escalationReasonSchema = z.enum(["unanswered", "nobody-connected"]);
 
 const aboutOrder = { orderId: orderIdSchema, vendorId: vendorIdSchema, at: timestampSchema };
 
@@ -38,7 +39,7 @@ export const vendorEventSchemas = {
   /** `nobody-connected`: no device was open when the order came, and none came soon after. */
   "order-escalated": z.strictObject({
     ...aboutOrder,
-    reason: z.enum(["unanswered", "nobody-connected"]),
+    reason: escalationReasonSchema,
     placedAt: timestampSchema,
   }),
   "order-expired": z.strictObject({ ...aboutOrder, placedAt: timestampSchema }),
@@ -101,6 +102,20 @@ export function vendorEventKindOf(header: string | undefined, messageId: string)
   return kind && key && /^[a-z][a-z-]{0,40}$/.test(kind) ? kind : null;
 }
 
+/** What the stream `OPS` holds of an escalation: the event's data, and its id in the vendor's stream. */
+export const escalationSchema = vendorEventSchemas["order-escalated"].extend({
+  eventId: z.string(),
+});
+export type Escalation = z.infer<typeof escalationSchema>;
+
+/** Body of the webhook for escalations, in the form of Standard Webhooks. */
+export const escalationWebhookSchema = z.object({
+  type: z.literal("order.escalated"),
+  timestamp: timestampSchema,
+  data: escalationSchema,
+});
+export type EscalationWebhook = z.infer<typeof escalationWebhookSchema>;
+
 export const resumeStatusSchema = z.enum(["fresh", "complete", "gap", "reset"]);
 export type ResumeStatus = z.infer<typeof resumeStatusSchema>;
 
@@ -128,14 +143,3 @@ export const streamErrorSchema = z.object({
 
 /** `goaway`, then the end of the stream: come back after a while, to another replica. */
 export const streamGoawaySchema = z.object({ retryAfterMs: z.int() });
-
-/** `activity` on the dashboard's stream: one line each. No id, never replayed. */
-export const activityEventSchema = z.object({
-  kind: z.literal("chat"),
-  at: timestampSchema,
-  conversationId: conversationIdSchema,
-  side: z.enum(["buyer", "vendor", "system"]),
-  /** The first 120 characters of the message. */
-  text: z.string(),
-});
-export type ActivityEvent = z.infer<typeof activityEventSchema>;

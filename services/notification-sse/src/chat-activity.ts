@@ -1,9 +1,9 @@
 import type { Bus } from "@localstreet/bus/connection";
 import { chatMessageSchema } from "@localstreet/contracts/chat";
+import type { ActivityEvent } from "@localstreet/contracts/dashboard";
 import type { VendorId } from "@localstreet/contracts/ids";
 import { encodeSseEvent } from "@localstreet/contracts/sse";
 import { liveChatSubject } from "@localstreet/contracts/subjects";
-import type { ActivityEvent } from "@localstreet/contracts/vendor-events";
 import { createAudience } from "@localstreet/fanout/audience";
 import type { ServiceKit } from "@localstreet/service-kit/service";
 import { z } from "zod";

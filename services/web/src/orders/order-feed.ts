@@ -1,13 +1,9 @@
 import type { ConnectionState } from "@localstreet/client/connection-state";
 import { openEventStream, type StreamEvent } from "@localstreet/client/event-stream";
+import { type ActivityEvent, activityEventSchema } from "@localstreet/contracts/dashboard";
 import type { VendorId } from "@localstreet/contracts/ids";
 import { type NewOrder, newOrderSchema } from "@localstreet/contracts/order";
-import {
-  type ActivityEvent,
-  activityEventSchema,
-  type ResumeEvent,
-  resumeEventSchema,
-} from "@localstreet/contracts/vendor-events";
+import { type ResumeEvent, resumeEventSchema } from "@localstreet/contracts/vendor-events";
 import type { z } from "zod";
 import type { Session } from "../session.ts";
 import { createStore } from "../store.ts";
@@ -21,7 +17,11 @@ export type FeedEntry =
       readonly order: NewOrder;
       readonly replayed: boolean;
     }
-  | { readonly kind: "chat"; readonly key: string; readonly activity: ActivityEvent }
+  | {
+      readonly kind: "chat";
+      readonly key: string;
+      readonly activity: ActivityEvent & { kind: "chat" };
+    }
   /** The stream said that what comes above does not follow what comes below. */
   | { readonly kind: "hole"; readonly key: string; readonly status: "gap" | "reset" };
 
@@ -97,9 +97,9 @@ export function openOrderFeed(options: {
         case "new-order":
           return read(event, newOrderSchema, (order) => addOrder(order, event.id));
         case "activity":
-          return read(event, activityEventSchema, (activity) =>
-            add({ kind: "chat", key: `chat-${keys++}`, activity }),
-          );
+          return read(event, activityEventSchema, (activity) => {
+            if (activity.kind === "chat") add({ kind: "chat", key: `chat-${keys++}`, activity });
+          });
       }
     },
   });
