@@ -110,10 +110,10 @@ export const NATS_GRANTS: Record<StoreUser, NatsGrant> = {
 /** What a client does before its first command, and `INFO` to see whether Redis is still loading. */
 const connectToRedis = ["+hello", "+auth", "+ping", "+info", "+client|setname"];
 
-/** Counts of open connections, kept by scripts. */
-const countConnections = [
-  "(~lease:* +eval +evalsha +hset +hget +hmget +hgetall +hdel +hvals +hincrby +hlen +del +exists +expire +pexpire +time +zadd +zrem +zscore +zrange +zrangebyscore +zremrangebyscore +set +get)",
-];
+/** Counts of a service's own open connections, kept by scripts. */
+function countConnections(service: StoreUser): string[] {
+  return [`(~lease:${service}:* +eval +evalsha +hgetall +hset +hdel +pexpire +time +set +get)`];
+}
 
 /**
  * Rules of a Redis 7 ACL user, without its password, on top of `-@all`. A user that is absent here has no access to
@@ -121,8 +121,8 @@ const countConnections = [
  * each command in it is checked on its own.
  */
 export const REDIS_GRANTS: Partial<Record<StoreUser, readonly string[]>> = {
-  "notification-sse": [...connectToRedis, ...countConnections],
-  "chat-ws": [...connectToRedis, ...countConnections],
+  "notification-sse": [...connectToRedis, ...countConnections("notification-sse")],
+  "chat-ws": [...connectToRedis, ...countConnections("chat-ws")],
   "tracking-ingest": [
     ...connectToRedis,
     "(~track:{*}:position ~track:{*}:watched +eval +evalsha)",
@@ -133,6 +133,6 @@ export const REDIS_GRANTS: Partial<Record<StoreUser, readonly string[]>> = {
     ...connectToRedis,
     "(%R~track:{*}:position +hget)",
     "(%W~track:{*}:watched +set)",
-    ...countConnections,
+    ...countConnections("tracking-fanout"),
   ],
 };

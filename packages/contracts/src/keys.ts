@@ -1,4 +1,5 @@
-import { idToken, type PersonId } from "./ids.ts";
+import type { StoreUser } from "./grants.ts";
+import { idToken, type PersonId, type VendorId } from "./ids.ts";
 
 /**
  * Redis keys. The braces are a hash tag: one script touches a driver's position and watch flag, so a cluster must keep
@@ -20,3 +21,31 @@ export function watchedKey(driverId: PersonId): string {
 
 export const POSITION_TTL_SECONDS = 30;
 export const WATCHED_TTL_SECONDS = 15;
+
+/** What open connections are counted by. */
+export type ConnectionSubject =
+  /** The connections of one person with one service. */
+  | `user:${string}`
+  /** The open streams of one vendor: its devices. */
+  | `vendor:${string}`;
+
+export function userConnections(personId: PersonId): ConnectionSubject {
+  return `user:${idToken(personId)}`;
+}
+
+export function vendorConnections(vendorId: VendorId): ConnectionSubject {
+  return `vendor:${idToken(vendorId)}`;
+}
+
+/**
+ * The open connections of a subject with one service: a hash of replica to `count leaseEndMs`. A key of its own for each
+ * subject, ends included: no script touches two, so that they spread over the slots of a cluster.
+ */
+export function connectionsKey(service: StoreUser, subject: ConnectionSubject): string {
+  return `lease:${service}:${subject}`;
+}
+
+/** Since when Redis knows connections of this service, in milliseconds since the epoch: not for long after a flush. */
+export function connectionsKnownSinceKey(service: StoreUser): string {
+  return `lease:${service}:known-since`;
+}
