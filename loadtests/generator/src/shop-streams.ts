@@ -1,5 +1,6 @@
 import { nowMs } from "@localstreet/oracle/clock";
-import { activityKey, orderKey } from "@localstreet/oracle/ledger";
+import { activityKey, type Ledger, orderKey } from "@localstreet/oracle/ledger";
+import { readLifeEvent } from "@localstreet/oracle/order-life";
 import { type KeptLine, keepLine } from "./kept-line.ts";
 import { type LeanEvent, openLeanStream } from "./lean-stream.ts";
 import { type Ledgers, SHOP, type ShopKit } from "./shop-kit.ts";
@@ -46,8 +47,10 @@ export async function openStreams(
   const lines = await Promise.all([
     ...desks.map((receiver) =>
       open(receiver, "notifications", ({ event, id, data }) => {
-        if (event !== "new-order") return;
-        ledgers.orders.receive(receiver, { key: orderKeyIn(data), id, group, atMs: nowMs() });
+        const atMs = nowMs();
+        if (event === "new-order") {
+          ledgers.orders.receive(receiver, { key: orderKeyIn(data), id, group, atMs });
+        } else follow(ledgers.orders, receiver, { event, id, data });
       }),
     ),
     ...dashboards.map((receiver) =>
@@ -58,7 +61,7 @@ export async function openStreams(
         } else if (event === "activity") {
           const [clientMessageId] = String(JSON.parse(data).text).split(" ", 1);
           ledgers.dashboard.receive(receiver, { key: activityKey(String(clientMessageId)), atMs });
-        }
+        } else follow(ledgers.dashboard, receiver, { event, id, data });
       }),
     ),
   ]);
@@ -89,6 +92,12 @@ export async function openStreams(
       }
     },
   };
+}
+
+/** What happens to an order after it was placed. */
+function follow(ledger: Ledger, receiver: string, { event, id, data }: LeanEvent): void {
+  const told = readLifeEvent(event, data, orderKey);
+  if (told) ledger.follow(receiver, { ...told, id, atMs: nowMs() });
 }
 
 /** Costs no JSON parse: ids hold nothing that JSON would escape (PROTOCOL.md G1). */

@@ -10,6 +10,10 @@ export const RECEIVED = 8;
 export const STORED = 16;
 /** Nobody is owed this one: a position, a line of activity. */
 export const AT_MOST_ONCE = 32;
+/** An event of an order's life: the platform itself offers it, and tells it once it is stored. */
+export const LIFE = 64;
+/** One that must be told: a deadline that comes. */
+export const EXPECTED = 128;
 
 /** Everything that was offered or received, one row of numbers each. Zero is "not known" in every column. */
 export class Entries {

@@ -1,8 +1,11 @@
-import { ACKNOWLEDGED, AT_MOST_ONCE, OFFERED, RECEIVED, REFUSED, STORED } from "./entries.ts";
+import { nowMs } from "./clock.ts";
+import { ACKNOWLEDGED, AT_MOST_ONCE, LIFE, OFFERED, RECEIVED, REFUSED, STORED } from "./entries.ts";
 import type { Findings } from "./findings.ts";
 import type { Percentiles } from "./latency.ts";
 import type { Ledger, Path, StoredEntry } from "./ledger.ts";
+import { findLifeFaults } from "./life-faults.ts";
 import { findSeqFaults } from "./seq-faults.ts";
+import { findSnapshotFaults } from "./snapshots.ts";
 
 /** What a run promised and what came of it. The rows of `FAULTS` are to be zero. */
 export interface Verdict {
@@ -40,10 +43,22 @@ export interface Verdict {
   readonly brokenPromises: number;
   /** Receivers that never got the newest fix of a delivery. */
   readonly neverNewest: number;
+  /** Reminders, escalations and expiries that were due and that nobody was told. */
+  readonly neverFired: number;
+  /** Reminders and escalations of orders that had been answered for a second. */
+  readonly afterAnswer: number;
+  /** Orders with two answers that were both told to have won. */
+  readonly twoWinners: number;
+  /** Open orders that a snapshot did not have, and orders that do not fit its position. */
+  readonly missedBySnapshot: number;
+  readonly wrongAsOf: number;
   /** Deliveries at most once that did not come: no fault. */
   readonly missed: number;
   /** Entries past the ledger's limit: nothing is known of them. */
   readonly unrecorded: number;
+  /** Events of orders beside `new-order`, and their deliveries: in no other figure. */
+  readonly events: number;
+  readonly eventDeliveries: number;
   readonly droppedByClients: Record<string, number>;
   readonly refusals: Record<string, number>;
   /** From the first offer to the receipt, in milliseconds. */
@@ -69,15 +84,28 @@ export const FAULTS = [
   "contradicted",
   "brokenPromises",
   "neverNewest",
+  "neverFired",
+  "afterAnswer",
+  "twoWinners",
+  "missedBySnapshot",
+  "wrongAsOf",
   "unrecorded",
 ] as const satisfies readonly (keyof Verdict)[];
 export type Fault = (typeof FAULTS)[number];
+
+export interface JudgeOptions {
+  readonly stored?: Iterable<StoredEntry>;
+  /** How long an event that the platform tells by itself may take to everybody. 12 s when absent (PROTOCOL.md S11). */
+  readonly graceMs?: number;
+}
+
+const GRACE_MS = 12_000;
 
 /**
  * Judges a path once its load is over and everything had time to arrive (`settle`). `stored` is what the platform says
  * that it holds; without it nothing is said about what is stored, unless `ledger.store` was told before.
  */
-export function judge(ledger: Ledger, options: { stored?: Iterable<StoredEntry> } = {}): Verdict {
+export function judge(ledger: Ledger, options: JudgeOptions = {}): Verdict {
   if (options.stored) {
     ledger.startStored();
     for (const entry of options.stored) ledger.store(entry);
@@ -85,6 +113,9 @@ export function judge(ledger: Ledger, options: { stored?: Iterable<StoredEntry> 
   const found = ledger.findings.copy();
   const counts = countEntries(ledger, found);
   findSeqFaults(ledger, counts.unknown, found);
+  const { graceMs = GRACE_MS } = options;
+  const life = findLifeFaults(ledger, found, { nowMs: nowMs(), graceMs });
+  findSnapshotFaults(ledger, found);
   const { isStoredKnown } = ledger;
   const isOnce = ledger.path === "orders" || ledger.path === "dashboard";
   const whereStored = (row: string) => (isStoredKnown ? found.count(row) : null);
@@ -103,12 +134,18 @@ export function judge(ledger: Ledger, options: { stored?: Iterable<StoredEntry> 
     contradicted: found.count("contradicted"),
     brokenPromises: found.count("brokenPromises"),
     neverNewest: found.count("neverNewest"),
+    neverFired: found.count("neverFired"),
+    afterAnswer: found.count("afterAnswer"),
+    twoWinners: found.count("twoWinners"),
+    missedBySnapshot: found.count("missedBySnapshot"),
+    wrongAsOf: found.count("wrongAsOf"),
     unrecorded: ledger.unrecorded,
   } satisfies Record<Fault, number | null>;
   return {
     path: ledger.path,
     ok: FAULTS.every((row) => !faults[row]),
     ...counts,
+    ...life,
     ...faults,
     droppedByClients: ledger.droppedBy.toRecord(),
     refusals: ledger.refusals.toRecord(),
@@ -124,11 +161,12 @@ export function formatVerdict(verdict: Verdict): string {
   const wrongs = FAULTS.filter((row) => verdict[row]).map(
     (row) => `${verdict[row]} ${inWords(row)}`,
   );
-  const { latencyMs, unknown, refused, missed } = verdict;
+  const { latencyMs, unknown, refused, missed, events, eventDeliveries } = verdict;
   const aside = [
     refused > 0 && `${refused} refused`,
     unknown > 0 && `${unknown} of unknown fate`,
     missed > 0 && `${missed} missed as allowed`,
+    events > 0 && `${events} other events, ${eventDeliveries} times`,
     ...Object.entries(verdict.droppedByClients).map(([reason, n]) => `${n} ${reason} at clients`),
     ...Object.entries(verdict.verdicts).map(([status, n]) => `${n} ${status}`),
     latencyMs && `p50 ${latencyMs.p50} ms, p99 ${latencyMs.p99} ms, max ${latencyMs.max} ms`,
@@ -158,6 +196,7 @@ function countEntries(ledger: Ledger, found: Findings) {
     missed: 0,
   };
   for (let entry = 0; entry < entries.size; entry++) {
+    if (entries.is(entry, LIFE)) continue;
     const name = () => entries.keys.textOf(entry);
     const isStored = entries.is(entry, STORED);
     if (!entries.is(entry, OFFERED)) {

@@ -7,6 +7,12 @@ export class Lanes {
   readonly #lanes = new Map<number, number>();
   readonly #newest = numbersColumn();
 
+  /** @returns 0 before the first. */
+  newest(receiver: number, group: number): number {
+    const lane = this.#lanes.get(receiver * MAX_GROUPS + group);
+    return lane === undefined ? 0 : this.#newest.get(lane);
+  }
+
   /** Moves on to `seq`, and tells how it stands to the newest before: never back. */
   advance(receiver: number, group: number, seq: number): "newer" | "same" | "older" {
     const key = receiver * MAX_GROUPS + group;

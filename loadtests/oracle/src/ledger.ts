@@ -1,19 +1,25 @@
 import { Audiences } from "./audiences.ts";
+import { nowMs } from "./clock.ts";
 import {
   ACKNOWLEDGED,
   AT_MOST_ONCE,
   Entries,
+  EXPECTED,
+  LIFE,
   OFFERED,
   RECEIVED,
   REFUSED,
   STORED,
 } from "./entries.ts";
 import { Findings } from "./findings.ts";
+import { hash52 } from "./hash.ts";
 import { Lanes } from "./lanes.ts";
 import { Latency } from "./latency.ts";
 import { Members } from "./members.ts";
 import { Names } from "./names.ts";
+import { type LifeEvent, lifeEvent } from "./order-life.ts";
 import { type Sighting, Sightings } from "./sightings.ts";
+import type { Snapshot } from "./snapshots.ts";
 import { Tally } from "./tally.ts";
 import { VerdictRanges } from "./verdict-ranges.ts";
 
@@ -35,6 +41,8 @@ export interface Offer {
 
 export interface StoredEntry extends Sighting {
   readonly key: string;
+  /** Of an event of an order's life: the order's key. */
+  readonly order?: string;
 }
 
 /**
@@ -65,7 +73,12 @@ export class Ledger {
   readonly #lanes = new Lanes();
   /** On tracking, per group: the acknowledged fix with the highest `seq`, the only one that is owed. */
   readonly newestOfGroup = new Map<number, number>();
+  /** Snapshots that clients were given, to be held to the log when all is over. */
+  readonly snapshots: Snapshot[] = [];
+  readonly #storedUpTo = new Map<number, number>();
   #owed = 0;
+  /** Events that must be told and that nobody was told yet. */
+  #expected = 0;
 
   constructor(path: Path, maxEntries: number) {
     this.path = path;
@@ -129,25 +142,47 @@ export class Ledger {
     { key, atMs, ...sighting }: Sighting & { readonly key: string; readonly atMs: number },
   ): void {
     const entry = this.#entryOf(key);
+    if (entry >= 0) this.#take(receiver, entry, sighting, atMs);
+  }
+
+  /**
+   * What a receiver was shown of an order beside the order itself. It is owed to whom the order was, comes once and in
+   * one order with the orders, and counts among none of their figures.
+   */
+  follow(
+    receiver: string,
+    { id, atMs, ...event }: LifeEvent & { readonly id: string | undefined; readonly atMs: number },
+  ): void {
+    const entry = this.#lifeEntryOf(event, atMs);
     if (entry < 0) return;
-    this.entries.mark(entry, RECEIVED);
-    this.#sightings.add(entry, sighting);
-    if (!this.entries.is(entry, OFFERED)) return;
-    const audience = this.audienceOf(entry);
-    const slot = audience.slots.get(receiver);
-    if (slot === undefined && !audience.scopes.some((scope) => this.#isAdmitted(receiver, scope))) {
-      this.findings.add("wrongPerson", () => `${key} to ${receiver}`);
-      return;
+    const { idHash } = this.entries;
+    const isExpected = this.entries.is(entry, EXPECTED) && !this.entries.is(entry, RECEIVED);
+    if (isExpected) {
+      this.#expected -= 1;
+      this.entries.offeredAtMs.set(entry, atMs);
     }
-    const isAgain = slot !== undefined && this.entries.isDelivered(entry, slot);
-    if (slot !== undefined && !isAgain) {
-      this.entries.setDelivered(entry, slot);
-      this.receiveMs.add(atMs - this.entries.offeredAtMs.get(entry));
-      const wasOwed = this.entries.is(entry, ACKNOWLEDGED) && !this.entries.is(entry, AT_MOST_ONCE);
-      if (wasOwed) this.#owed -= 1;
+    const known = idHash.get(entry);
+    const isOutcome = event.key === lifeEvent(event.group, event.order, "outcome").key;
+    if (isOutcome && id !== undefined && known !== 0 && known !== hash52(id)) {
+      this.findings.add("twoWinners", () => event.order);
     }
-    const wrong = this.#orderFault(receiver, entry, sighting, isAgain);
-    if (wrong) this.findings.add(wrong, () => `${key} to ${receiver}`);
+    this.#take(receiver, entry, { id, group: event.group }, atMs);
+  }
+
+  /** An event that the platform must tell by itself. `outstanding` counts it until somebody is told. */
+  expect(event: LifeEvent): void {
+    const entry = this.#lifeEntryOf(event, 0);
+    if (entry < 0 || this.entries.is(entry, EXPECTED)) return;
+    this.entries.mark(entry, EXPECTED);
+    if (!this.entries.is(entry, RECEIVED)) this.#expected += 1;
+  }
+
+  /** It need not be told any more. */
+  unexpect({ key }: LifeEvent): void {
+    const entry = this.entries.keys.find(key);
+    if (entry < 0 || !this.entries.is(entry, EXPECTED)) return;
+    this.entries.unmark(entry, EXPECTED);
+    if (!this.entries.is(entry, RECEIVED)) this.#expected -= 1;
   }
 
   /** From now on `receiver` may get what is offered to `scope`, though it need not. */
@@ -201,19 +236,40 @@ export class Ledger {
     for (let entry = 0; entry < this.entries.size; entry++) this.entries.unmark(entry, STORED);
   }
 
+  /** What is stored of the group was told up to this place, and not what came after it. */
+  storeUpTo(group: string, seq: number): void {
+    this.#storedUpTo.set(this.#groups.numberOf(group), seq);
+  }
+
+  /** @returns infinity where nobody has said how far. */
+  storedUpTo(group: number): number {
+    return this.#storedUpTo.get(group) ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** The newest place in a group that a receiver was shown, both by their numbers; 0 when there is none. */
+  newestShown(receiver: number, group: number): number {
+    return this.#lanes.newest(receiver, group);
+  }
+
   /** What the platform's own store holds. */
-  store({ key, ...sighting }: StoredEntry): void {
+  store({ key, order, ...sighting }: StoredEntry): void {
     this.isStoredKnown = true;
-    const entry = this.#entryOf(key);
+    const entry =
+      order === undefined
+        ? this.#entryOf(key)
+        : this.#lifeEntryOf({ key, order, group: sighting.group ?? "" }, nowMs());
     if (entry < 0) return;
     this.#sightings.add(entry, sighting);
     if (this.entries.is(entry, STORED)) this.findings.add("storedTwice", () => key);
     this.entries.mark(entry, STORED);
   }
 
-  /** Deliveries that are owed: of acknowledged entries, to members of their audience; on tracking, of the newest fixes. */
+  /**
+   * Deliveries that are owed: of acknowledged entries, to members of their audience; on tracking, of the newest fixes.
+   * And events that are expected and that nobody was told.
+   */
   outstanding(): number {
-    let owed = this.#owed;
+    let owed = this.#owed + this.#expected;
     for (const entry of this.newestOfGroup.values()) {
       owed += this.#missing(entry);
     }
@@ -242,6 +298,44 @@ export class Ledger {
       return -1;
     }
     return this.entries.keys.add(key);
+  }
+
+  /** The entry of an event that nobody offers but the platform: whoever the order is owed to is owed it as well. */
+  #lifeEntryOf({ key, order, group }: LifeEvent, atMs: number): number {
+    const entry = this.#entryOf(key);
+    if (entry < 0 || this.entries.is(entry, LIFE)) return entry;
+    this.entries.mark(entry, LIFE | OFFERED);
+    this.entries.offeredAtMs.set(entry, atMs);
+    const about = this.entries.keys.find(order);
+    const known = about < 0 ? 0 : this.entries.audience.get(about);
+    const audience = known === 0 ? this.audiences.numberOf([], [group]) : known;
+    this.entries.audience.set(entry, audience);
+    this.entries.reserve(entry, this.audienceOf(entry).receivers.length);
+    this.#sightings.add(entry, { group });
+    return entry;
+  }
+
+  #take(receiver: string, entry: number, sighting: Sighting, atMs: number): void {
+    const name = () => this.entries.keys.textOf(entry);
+    const isLife = this.entries.is(entry, LIFE);
+    this.entries.mark(entry, RECEIVED);
+    this.#sightings.add(entry, sighting);
+    if (!this.entries.is(entry, OFFERED)) return;
+    const audience = this.audienceOf(entry);
+    const slot = audience.slots.get(receiver);
+    if (slot === undefined && !audience.scopes.some((scope) => this.#isAdmitted(receiver, scope))) {
+      this.findings.add("wrongPerson", () => `${name()} to ${receiver}`);
+      return;
+    }
+    const isAgain = slot !== undefined && this.entries.isDelivered(entry, slot);
+    if (slot !== undefined && !isAgain) {
+      this.entries.setDelivered(entry, slot);
+      if (!isLife) this.receiveMs.add(atMs - this.entries.offeredAtMs.get(entry));
+      const wasOwed = this.entries.is(entry, ACKNOWLEDGED) && !this.entries.is(entry, AT_MOST_ONCE);
+      if (wasOwed) this.#owed -= 1;
+    }
+    const wrong = this.#orderFault(receiver, entry, sighting, isAgain);
+    if (wrong) this.findings.add(wrong, () => `${name()} to ${receiver}`);
   }
 
   /** What is wrong with the place at which an entry came. On tracking an old position is one, seen before or not. */

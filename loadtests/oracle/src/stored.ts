@@ -1,8 +1,9 @@
-import { openEventStream } from "@localstreet/client/event-stream";
+import { openEventStream, type StreamEvent } from "@localstreet/client/event-stream";
 import { encodeEventId, NO_CHECK, parseEventId } from "@localstreet/contracts/event-id";
 import type { ResumeEvent } from "@localstreet/contracts/vendor-events";
 import { HistoryError, readMessages } from "./chat-history.ts";
 import { type Ledger, orderKey, type StoredEntry } from "./ledger.ts";
+import { readLifeEvent } from "./order-life.ts";
 import type { Identity, Target } from "./target.ts";
 
 /** Vendors that one token may act for. */
@@ -24,7 +25,7 @@ export async function readStored(
   const sources =
     ledger.path === "chat"
       ? ledger.groups.map((id) => () => storedMessages(target, id, vendorIds))
-      : vendorIds.map((id) => () => storedOrders(target, id));
+      : vendorIds.map((id) => () => storedOrders(target, id, (seq) => ledger.storeUpTo(id, seq)));
   const readers = Array.from({ length: READERS }, async () => {
     for (let source = sources.pop(); source; source = sources.pop()) {
       for await (const entry of source()) ledger.store(entry);
@@ -33,25 +34,31 @@ export async function readStored(
   await Promise.all(readers);
 }
 
-/** Everything that is kept of a vendor's events. */
-export async function* storedOrders(target: Target, vendorId: string): AsyncGenerator<StoredEntry> {
+/** Everything that is kept of a vendor's events. @param isAllUpTo is told how far that is, in the end. */
+export async function* storedOrders(
+  target: Target,
+  vendorId: string,
+  isAllUpTo: (sequence: number) => void = () => {},
+): AsyncGenerator<StoredEntry> {
   const { resume } = await readStream(target, vendorId, undefined);
   const now = parseEventId(resume.to);
   if (!now) throw new Error(`"${resume.to}" is no event id`);
   let lastEventId = encodeEventId({ epoch: now.epoch, sequence: 0, check: NO_CHECK });
   for (;;) {
     const page = await readStream(target, vendorId, lastEventId);
-    for (const { id, order } of page.orders) {
-      yield { key: orderKey(order.vendorId, order.orderId), id, group: order.vendorId };
-      lastEventId = id;
+    for (const event of page.events) {
+      yield event;
+      lastEventId = event.id;
     }
-    if (page.isWhole) return;
+    if (!page.isWhole) continue;
+    isAllUpTo(parseEventId(page.resume.to)?.sequence ?? 0);
+    return;
   }
 }
 
 interface StoredPage {
   readonly resume: ResumeEvent;
-  readonly orders: { id: string; order: { vendorId: string; orderId: string } }[];
+  readonly events: (StoredEntry & { readonly id: string })[];
   /** Whether these are all that there were. */
   readonly isWhole: boolean;
 }
@@ -68,7 +75,7 @@ function readStream(
 ): Promise<StoredPage> {
   const identity = { role: "vendor", sub: "oracle-auditor", vendors: [vendorId] } as const;
   return new Promise((resolve, reject) => {
-    const orders: StoredPage["orders"] = [];
+    const events: StoredPage["events"] = [];
     let resume: ResumeEvent | undefined;
     let quiet: NodeJS.Timeout | undefined;
     const late = setTimeout(() => {
@@ -80,9 +87,8 @@ function readStream(
       lastEventId,
       onEvent(event) {
         if (event.event === "resume") resume ??= JSON.parse(event.data) as ResumeEvent;
-        if (event.event === "new-order") {
-          orders.push({ id: event.id ?? "", order: JSON.parse(event.data) });
-        }
+        const stored = readStoredEvent(event);
+        if (stored) events.push(stored);
         if (resume) onProgress(resume);
       },
       onState(state) {
@@ -94,13 +100,13 @@ function readStream(
     function onProgress(told: ResumeEvent): void {
       const due = told.status === "fresh" ? 0 : told.replayed;
       clearTimeout(quiet);
-      if (due !== null && orders.length >= due) done(told, true);
+      if (due !== null && events.length >= due) done(told, true);
       else quiet = setTimeout(() => done(told, false), QUIET_MS);
     }
 
     function done(told: ResumeEvent, isWhole: boolean): void {
       // A replay that brings nothing would be asked for without end.
-      finish(() => resolve({ resume: told, orders, isWhole: isWhole || orders.length === 0 }));
+      finish(() => resolve({ resume: told, events, isWhole: isWhole || events.length === 0 }));
     }
 
     function finish(settle: () => void): void {
@@ -110,6 +116,19 @@ function readStream(
       settle();
     }
   });
+}
+
+function readStoredEvent({
+  event,
+  data,
+  id,
+}: StreamEvent): (StoredEntry & { readonly id: string }) | null {
+  if (event === "new-order") {
+    const { vendorId, orderId } = JSON.parse(data) as { vendorId: string; orderId: string };
+    return { key: orderKey(vendorId, orderId), id: id ?? "", group: vendorId };
+  }
+  const told = readLifeEvent(event, data, orderKey);
+  return told && { ...told, id: id ?? "" };
 }
 
 /** The whole history of a conversation, read as staff of whichever of `vendorIds` it belongs to. */

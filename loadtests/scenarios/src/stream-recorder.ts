@@ -3,6 +3,7 @@ import { parseEventId } from "@localstreet/contracts/event-id";
 import type { ResumeEvent } from "@localstreet/contracts/vendor-events";
 import { nowMs } from "@localstreet/oracle/clock";
 import { activityKey, type Ledger, orderKey } from "@localstreet/oracle/ledger";
+import { readLifeEvent } from "@localstreet/oracle/order-life";
 import type { HeardEvent } from "./artillery.ts";
 
 /** Writes to a ledger what one stream of a vendor brings, whoever reads that stream. */
@@ -44,6 +45,9 @@ export function createStreamRecorder(options: {
         if (activity.kind !== "chat") return;
         const [clientMessageId = ""] = activity.text.split(" ", 1);
         ledger.receive(receiver, { key: activityKey(clientMessageId), atMs });
+      } else {
+        const told = readLifeEvent(event, data, orderKey);
+        if (told) ledger.follow(receiver, { ...told, id: id ?? undefined, atMs });
       }
     },
     hearAgain: () => ledger.dropped(receiver, "repeated"),
