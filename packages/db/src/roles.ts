@@ -6,7 +6,12 @@ export type DatabaseRole = (typeof DATABASE_ROLES)[number];
 
 /** Columns are named where a service changes only some of them. */
 const GRANTS: Record<DatabaseRole, readonly string[]> = {
-  "notification-sse": [],
+  "notification-sse": [
+    "SELECT, INSERT, UPDATE, DELETE ON orders",
+    "SELECT, INSERT, UPDATE ON projections",
+    "SELECT ON conversations",
+    "SELECT ON messages",
+  ],
   "chat-ws": [
     "SELECT, INSERT, UPDATE (last_seq, last_at) ON conversations",
     "SELECT, INSERT ON messages",
