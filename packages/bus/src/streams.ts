@@ -31,6 +31,8 @@ export interface StreamSettings {
   /** How long the dashboards' activity and the escalations are kept; the oldest go first past `bytes` too. */
   readonly activityMaxAgeSeconds?: number;
   readonly activityMaxBytes?: number;
+  /** Lines of activity that are kept of each vendor: what a dashboard begins with. */
+  readonly activityLinesPerVendor?: number;
   readonly opsMaxAgeSeconds?: number;
   readonly opsMaxBytes?: number;
 }
@@ -66,6 +68,7 @@ export async function ensureStreams(bus: Bus, settings: StreamSettings = {}): Pr
     discard: DiscardPolicy.Old,
     max_age: nanos(settings.activityMaxAgeSeconds ?? 7 * DAY_SECONDS),
     max_bytes: settings.activityMaxBytes ?? 512 * 1024 ** 2,
+    max_msgs_per_subject: settings.activityLinesPerVendor ?? 50,
     allow_direct: true,
     republish: { src: ">", dest: `${LIVE_PREFIX}.>` },
     num_replicas: replicas,

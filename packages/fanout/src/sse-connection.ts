@@ -49,6 +49,11 @@ export class SseConnection {
     this.#outbox.push(frame);
   }
 
+  /** As `send`, but a slow reader gets only the newest frame of the slot; see `Outbox.pushLatest`. */
+  sendLatest(slotName: string, frame: Buffer): void {
+    this.#outbox.pushLatest(slotName, frame);
+  }
+
   /** Past the queue of a connection that is held; see `Outbox.writeHistory`. */
   writeHistory(frame: Buffer): Promise<boolean> {
     return this.#outbox.writeHistory(frame);
