@@ -9,6 +9,7 @@ const GRANTS: Record<DatabaseRole, readonly string[]> = {
   "notification-sse": [
     "SELECT, INSERT, UPDATE, DELETE ON orders",
     "SELECT, INSERT, UPDATE ON projections",
+    "SELECT, INSERT, UPDATE ON vendor_settings",
     "SELECT ON conversations",
     "SELECT ON messages",
   ],
