@@ -26,9 +26,9 @@ export function toBusError(what: string, error: unknown): unknown {
 
 function isTransient(error: unknown): boolean {
   if (error instanceof RequestError) return !(error.cause instanceof PermissionViolationError);
-  // A stream that does not exist yet is being created, or restored.
-  if (error instanceof JetStreamApiError)
-    return error.status >= 500 || error.code === STREAM_NOT_FOUND;
+  if (error instanceof JetStreamApiError) {
+    return error.status >= 500 || PASSING.has(error.code);
+  }
   // Direct gets answer with statuses (408, 503); "not enabled" is what a request without any responder becomes.
   if (error instanceof JetStreamError) return true;
   return (
@@ -41,4 +41,9 @@ function isTransient(error: unknown): boolean {
   );
 }
 
-const STREAM_NOT_FOUND = 10059;
+const PASSING = new Set([
+  // A stream that does not exist yet is being created, or restored.
+  10_059,
+  // The account's storage is full: as with a full stream, room is made.
+  10_002,
+]);

@@ -1,10 +1,12 @@
 import { inboxPrefix } from "@localstreet/contracts/grants";
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
-import type { Msg } from "@nats-io/transport-node";
+import { type Msg, PermissionViolationError } from "@nats-io/transport-node";
 import { BusUnavailableError, toBusError } from "./bus-error.ts";
 import { firstConnection } from "./first-connection.ts";
 import { setInternals } from "./internals.ts";
+import { headerBlockOf, headerIn } from "./message-headers.ts";
 import { createOutboundGauge } from "./outbound-gauge.ts";
+import { Requests } from "./requests.ts";
 import { destroySocket } from "./stale-socket.ts";
 
 export { BusUnavailableError } from "./bus-error.ts";
@@ -34,6 +36,8 @@ export interface BusStats {
   /** Published and not yet known to have reached the server. */
   readonly pendingBytes: number;
   readonly callsUnderWay: number;
+  /** Publishes to streams that wait for their acknowledgement. */
+  readonly publishesInFlight: number;
 }
 
 /** A connection to NATS that reconnects for ever and keeps nothing for later. */
@@ -72,8 +76,10 @@ export interface ConnectBusOptions {
   readonly requestTimeoutMs?: number;
   /** Signals published and not yet known to have reached the server. */
   readonly maxPendingBytes?: number;
-  /** Requests to JetStream at the same time; one more fails at once. */
+  /** Reads at the same time; one more fails at once. */
   readonly maxCallsUnderWay?: number;
+  /** Publishes to streams at the same time; one more fails at once. */
+  readonly maxPublishesInFlight?: number;
   /** A server that answers no ping for three intervals counts as gone. */
   readonly pingIntervalMs?: number;
 }
@@ -115,6 +121,12 @@ export async function connectBus(options: ConnectBusOptions): Promise<Bus> {
   let messagesReceived = 0;
   const onLost = new Set<(error: Error) => void>();
   const reconnectListeners = new Set<() => void>();
+  const requests = new Requests({
+    nats,
+    inboxPrefix: inboxPrefix(options.user),
+    timeoutMs: requestTimeoutMs,
+    limits: { publish: options.maxPublishesInFlight ?? 2_048, read: maxCallsUnderWay },
+  });
   const gauge = createOutboundGauge(nats, options.maxPendingBytes ?? 4 * 1024 * 1024);
 
   async function call<T>(
@@ -148,7 +160,9 @@ export async function connectBus(options: ConnectBusOptions): Promise<Bus> {
   }
 
   function abandonCalls(why: string): void {
-    for (const abandon of onLost) abandon(new BusUnavailableError(`NATS: ${why}`));
+    const error = new BusUnavailableError(`NATS: ${why}`);
+    requests.abandon(error);
+    for (const abandon of onLost) abandon(error);
   }
 
   function lose(why: string): void {
@@ -163,6 +177,7 @@ export async function connectBus(options: ConnectBusOptions): Promise<Bus> {
     connected = true;
     reconnects++;
     gauge.reset();
+    requests.resume();
     logger.info({ server: nats.getServer() }, "NATS: reconnected");
     for (const listener of reconnectListeners) guarded(logger, "a reconnect listener", listener);
   }
@@ -174,7 +189,10 @@ export async function connectBus(options: ConnectBusOptions): Promise<Bus> {
       else if (status.type === "staleConnection") {
         lose("the server does not answer");
         destroySocket(nats);
-      } else if (status.type === "error") logger.error({ err: status.error }, "NATS: error");
+      } else if (status.type === "error") {
+        logger.error({ err: status.error }, "NATS: error");
+        if (status.error instanceof PermissionViolationError) requests.refuse(status.error);
+      }
     }
   })();
 
@@ -187,7 +205,7 @@ export async function connectBus(options: ConnectBusOptions): Promise<Bus> {
           if (error) return logger.error({ err: error, subject }, "NATS: subscription ended");
           messagesReceived++;
           // An error thrown into the client's parser would end its read loop.
-          guarded(logger, subject, () => onMessage(toBusMessage(message)));
+          guarded(logger, subject, () => onMessage(new LiveMessage(message)));
         },
       });
       return { unsubscribe: () => subscription.unsubscribe() };
@@ -197,7 +215,13 @@ export async function connectBus(options: ConnectBusOptions): Promise<Bus> {
       reconnectListeners.add(listener);
       return () => reconnectListeners.delete(listener);
     },
-    stats: () => ({ ...gauge.stats(), messagesReceived, reconnects, callsUnderWay }),
+    stats: () => ({
+      ...gauge.stats(),
+      messagesReceived,
+      reconnects,
+      callsUnderWay: callsUnderWay + requests.underWay("read"),
+      publishesInFlight: requests.underWay("publish"),
+    }),
     async close() {
       reconnectListeners.clear();
       await bus.flush(CLOSE_MS).catch(() => {});
@@ -211,6 +235,7 @@ export async function connectBus(options: ConnectBusOptions): Promise<Bus> {
   const timeouts = { timeout: requestTimeoutMs };
   setInternals(bus, {
     nats,
+    requests,
     js: jetstream(nats, { ...timeouts, checkAPI: false }),
     jsm: await jetstreamManager(nats, { ...timeouts, checkAPI: false }),
     logger,
@@ -227,10 +252,25 @@ function guarded(logger: BusLogger, what: string, run: () => void): void {
   }
 }
 
-function toBusMessage(message: Msg): BusMessage {
-  return {
-    subject: message.subject,
-    data: message.data,
-    header: (name) => (message.headers?.has(name) ? message.headers.last(name) : undefined),
-  };
+/** Decodes what is asked for, when it is. */
+class LiveMessage implements BusMessage {
+  readonly #message: Msg;
+  #headers: string | undefined;
+
+  constructor(message: Msg) {
+    this.#message = message;
+  }
+
+  get subject(): string {
+    return this.#message.subject;
+  }
+
+  get data(): Uint8Array {
+    return this.#message.data;
+  }
+
+  header(name: string): string | undefined {
+    this.#headers ??= headerBlockOf(this.#message);
+    return headerIn(this.#headers, name);
+  }
 }

@@ -8,10 +8,9 @@ import {
   vendorEventMessageId,
   vendorEventSchemas,
 } from "@localstreet/contracts/vendor-events";
-import { headers } from "@nats-io/transport-node";
 import { type Bus, BusUnavailableError } from "./connection.ts";
 import { epochOf } from "./epoch.ts";
-import { internalsOf } from "./internals.ts";
+import { publishToStream } from "./jetstream-requests.ts";
 import { readFromLeader, readStreamInfo, type StoredEvent } from "./stream-reads.ts";
 import { checkOf } from "./subject-log.ts";
 
@@ -44,27 +43,21 @@ export async function publishVendorEvent(bus: Bus, event: VendorEvent): Promise<
   }
   const messageId = vendorEventMessageId(event);
   const body = JSON.stringify(checked.data);
-  const header = headers();
-  header.set(EVENT_KIND_HEADER, event.kind);
-
-  const { js, call } = internalsOf(bus);
-  const ack = await call(`publish to ${subject}`, () =>
-    js.publish(subject, body, { msgID: messageId, headers: header }),
-  );
-  // A duplicate of one that the cluster has not stored yet.
-  if (ack.seq === 0) throw new BusUnavailableError(`publish to ${subject}: still being stored`);
-
+  const { sequence, isDuplicate } = await publishToStream(bus, subject, body, {
+    "Nats-Msg-Id": messageId,
+    [EVENT_KIND_HEADER]: event.kind,
+  });
   const id = encodeEventId({
-    epoch: await currentEpoch(bus),
-    sequence: ack.seq,
+    epoch: knownEpoch(bus) ?? (await readEpoch(bus)),
+    sequence,
     check: checkOf(subject, messageId),
   });
-  if (!ack.duplicate) return { status: "stored", id, sequence: ack.seq };
-  const stored = await readFromLeader(bus, VENDOR_STREAM, { seq: ack.seq });
+  if (!isDuplicate) return { status: "stored", id, sequence };
+  const stored = await readFromLeader(bus, VENDOR_STREAM, { seq: sequence });
   if (!stored || (stored.kind === event.kind && isSameBody(stored.data, body))) {
-    return { status: "duplicate", id, sequence: ack.seq };
+    return { status: "duplicate", id, sequence };
   }
-  return { status: "conflict", id, sequence: ack.seq, winner: stored };
+  return { status: "conflict", id, sequence, winner: stored };
 }
 
 /** Times aside: a publisher that repeats itself has a new clock reading each time. */
@@ -79,21 +72,27 @@ function isSameBody(stored: Uint8Array, body: string): boolean {
 }
 
 const EPOCH_AGE_MS = 5_000;
-const epochs = new WeakMap<Bus, { epoch: Promise<string>; readAtMs: number }>();
+const epochs = new WeakMap<Bus, { epoch: string; readAtMs: number }>();
+const epochReads = new WeakMap<Bus, Promise<string>>();
 
 /** The stream's epoch, asked for again after a while: a stream that was created anew has a new one. */
-function currentEpoch(bus: Bus): Promise<string> {
+function knownEpoch(bus: Bus): string | null {
   const known = epochs.get(bus);
-  if (known && performance.now() - known.readAtMs < EPOCH_AGE_MS) return known.epoch;
-  const epoch = readEpoch(bus);
-  epochs.set(bus, { epoch, readAtMs: performance.now() });
-  epoch.catch(() => epochs.delete(bus));
-  return epoch;
+  return known && performance.now() - known.readAtMs < EPOCH_AGE_MS ? known.epoch : null;
 }
 
-async function readEpoch(bus: Bus): Promise<string> {
-  const info = await readStreamInfo(bus, VENDOR_STREAM);
-  const epoch = epochOf(info.config.description);
-  if (!epoch) throw new BusUnavailableError(`stream ${VENDOR_STREAM} has no epoch yet`);
-  return epoch;
+/** Callers share one read. */
+function readEpoch(bus: Bus): Promise<string> {
+  const running = epochReads.get(bus);
+  if (running) return running;
+  const reading = (async () => {
+    const readAtMs = performance.now();
+    const info = await readStreamInfo(bus, VENDOR_STREAM);
+    const epoch = epochOf(info.config.description);
+    if (!epoch) throw new BusUnavailableError(`stream ${VENDOR_STREAM} has no epoch yet`);
+    epochs.set(bus, { epoch, readAtMs });
+    return epoch;
+  })().finally(() => epochReads.delete(bus));
+  epochReads.set(bus, reading);
+  return reading;
 }

@@ -1,7 +1,10 @@
 import { EVENT_KIND_HEADER, vendorEventKindOf } from "@localstreet/contracts/vendor-events";
-import type { StoredMsg, StreamInfo } from "@nats-io/jetstream";
+import { JetStreamApiError, type StreamInfo } from "@nats-io/jetstream";
+import { BusUnavailableError } from "./bus-error.ts";
 import type { Bus } from "./connection.ts";
 import { internalsOf } from "./internals.ts";
+import { askJetStream } from "./jetstream-requests.ts";
+import { headerIn, statusIn } from "./message-headers.ts";
 
 /** An event as the log holds it. */
 export interface StoredEvent {
@@ -22,9 +25,12 @@ export type ReadQuery =
   | { readonly seq: number; readonly next_by_subj: string };
 
 /** Answered by the stream's leader, so it is never stale. */
-export async function readStreamInfo(bus: Bus, stream: string): Promise<StreamInfo> {
-  const { call, jsm } = internalsOf(bus);
-  return await call(`info of ${stream}`, () => jsm.streams.info(stream));
+export function readStreamInfo(
+  bus: Bus,
+  stream: string,
+  query: { readonly deleted_details?: boolean } = {},
+): Promise<StreamInfo> {
+  return askJetStream(bus, `STREAM.INFO.${stream}`, query);
 }
 
 /** Answered by the stream's leader, so it is never stale. */
@@ -33,9 +39,17 @@ export async function readFromLeader(
   stream: string,
   query: ReadQuery,
 ): Promise<StoredEvent | null> {
-  const { call, jsm } = internalsOf(bus);
-  const message = await call(`read of ${stream}`, () => jsm.streams.getMessage(stream, query));
-  return message && toStoredEvent(message);
+  try {
+    const { message } = await askJetStream<{
+      message: { subject: string; seq: number; hdrs?: string; data?: string };
+    }>(bus, `STREAM.MSG.GET.${stream}`, query);
+    const headers = message.hdrs ? Buffer.from(message.hdrs, "base64").toString() : "";
+    const data = Buffer.from(message.data ?? "", "base64");
+    return storedEvent(message.subject, message.seq, headers, data);
+  } catch (error) {
+    if (error instanceof JetStreamApiError && error.code === NO_MESSAGE_FOUND) return null;
+    throw error;
+  }
 }
 
 /** Answered by any replica, which may lag: `null` means "not here", never "not there". */
@@ -44,19 +58,28 @@ export async function readDirect(
   stream: string,
   query: ReadQuery,
 ): Promise<StoredEvent | null> {
-  const { call, jsm } = internalsOf(bus);
-  const message = await call(`read of ${stream}`, () => jsm.direct.getMessage(stream, query));
-  return message && toStoredEvent(message);
+  const subject = `$JS.API.DIRECT.GET.${stream}`;
+  const { requests } = internalsOf(bus);
+  const { headers, data } = await requests.ask("read", subject, JSON.stringify(query));
+  const status = statusIn(headers);
+  if (status === 404) return null;
+  const sequence = Number(headerIn(headers, "Nats-Sequence"));
+  if (status !== 0 || !(sequence > 0)) {
+    throw new BusUnavailableError(`${subject}: answered ${status}`);
+  }
+  return storedEvent(headerIn(headers, "Nats-Subject") ?? "", sequence, headers, data);
 }
 
-function toStoredEvent(message: StoredMsg): StoredEvent {
-  const { header } = message;
-  const messageId = header.last("Nats-Msg-Id");
-  return {
-    subject: message.subject,
-    sequence: message.seq,
-    messageId,
-    kind: vendorEventKindOf(header.last(EVENT_KIND_HEADER), messageId),
-    data: message.data,
-  };
+/** An event from a message of the stream and its header block. */
+export function storedEvent(
+  subject: string,
+  sequence: number,
+  headers: string,
+  data: Uint8Array,
+): StoredEvent {
+  const messageId = headerIn(headers, "Nats-Msg-Id") ?? "";
+  const kind = vendorEventKindOf(headerIn(headers, EVENT_KIND_HEADER), messageId);
+  return { subject, sequence, messageId, kind, data };
 }
+
+const NO_MESSAGE_FOUND = 10_037;

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { encodeEventId, NO_CHECK } from "@localstreet/contracts/event-id";
 import { createBackoff } from "./backoff.ts";
 import { type Bus, BusUnavailableError } from "./connection.ts";
@@ -88,10 +88,7 @@ export async function openSubjectLog(bus: Bus, stream: string): Promise<SubjectL
       };
     },
     async deletedAfter(afterSequence) {
-      const { call, jsm } = internalsOf(bus);
-      const answer = await call(`deleted events of ${stream}`, () =>
-        jsm.streams.info(stream, { deleted_details: true }),
-      );
+      const answer = await readStreamInfo(bus, stream, { deleted_details: true });
       return (answer.state.deleted ?? []).filter((sequence) => sequence > afterSequence);
     },
     eventAt: (sequence) => readFromLeader(bus, stream, { seq: sequence }),
@@ -137,9 +134,5 @@ export async function openSubjectLog(bus: Bus, stream: string): Promise<SubjectL
  */
 export function checkOf(subject: string, messageId: string | null): string {
   if (messageId === null) return NO_CHECK;
-  return createHash("sha256")
-    .update(`${subject}\0${messageId}`)
-    .digest("base64url")
-    .slice(0, 6)
-    .replaceAll("-", "_");
+  return hash("sha256", `${subject}\0${messageId}`, "base64url").slice(0, 6).replaceAll("-", "_");
 }

@@ -97,14 +97,14 @@ test("E7: what was asked when the connection goes fails at once, not after its t
   }
 });
 
-test("E7: more calls than allowed at the same time fail at once", async () => {
+test("E7 S3: more publishes than allowed at the same time fail at once", async () => {
   await using market = await startMarketplace();
-  const bus = await market.connect("publisher", { maxCallsUnderWay: 5 });
+  const bus = await market.connect("publisher", { maxPublishesInFlight: 5 });
   market.nats.freeze();
   const results = Promise.allSettled(
     Array.from({ length: 20 }, (_, n) => publishOrder(bus, "bakery", `order-${n}`)),
   );
-  await until(() => bus.stats().callsUnderWay === 5, { what: "five calls under way" });
+  await until(() => bus.stats().publishesInFlight === 5, { what: "five publishes in flight" });
   market.nats.thaw();
   const stored = (await results).filter((result) => result.status === "fulfilled");
   expect(stored.length).toBe(5);

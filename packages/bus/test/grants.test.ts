@@ -66,7 +66,7 @@ const position = "live.tracking.d1";
 
 const refusals: Record<StoreUser, { publish: string[]; subscribe: string[] }> = {
   "notification-sse": {
-    publish: [deliveryKey, readDeliveries, chat, position],
+    publish: [deliveryKey, chat, position],
     subscribe: ["live.chat.buyer.*", "live.tracking.*", "_INBOX_chat-ws.>"],
   },
   "chat-ws": {

@@ -24,6 +24,16 @@ export const notificationConfigSchema = z.object({
   RETRY_MAX_MS: millisecondsEnv(4_000),
   /** How often the end of every followed vendor's log is compared with the leader's (S11), in milliseconds. */
   TAIL_CHECK_MS: countEnv(10_000),
+  /** Events on their way to the log; one more is answered 503 at once (S3). */
+  PUBLISHES_IN_FLIGHT: countEnv(2_048),
+  /** Largest body of a batch of orders (S19, E6). */
+  BATCH_BYTES: countEnv(LIMITS.batchBytes),
+  /** How long a count of a vendor's devices may take, and for how long it serves (S18), in milliseconds. */
+  DEVICES_MS: countEnv(250),
+  DEVICES_CACHE_MS: millisecondsEnv(1_000),
+  /** How long the connections of a replica that is gone still count, and how often counts are told again. */
+  LEASE_MS: countEnv(30_000),
+  LEASE_REFRESH_MS: countEnv(10_000),
 });
 
 export type NotificationConfig = z.infer<typeof notificationConfigSchema>;
