@@ -13,7 +13,20 @@ import {
   summarySchema,
   vendorSettingsSchema,
 } from "./dashboard.ts";
-import { orderAcceptedSchema, orderSchema } from "./order.ts";
+import {
+  orderAcceptedSchema,
+  orderSchema,
+  postAcknowledgementSchema,
+  postOrderStatusSchema,
+} from "./order.ts";
+import {
+  acknowledgedSchema,
+  orderSnapshotSchema,
+  ordersAcceptedSchema,
+  ordersSnapshotSchema,
+  postOrdersSchema,
+  statusStoredSchema,
+} from "./order-answers.ts";
 import { problemDetailsSchema } from "./problem.ts";
 import {
   deliverySchema,
@@ -23,6 +36,7 @@ import {
   trackingServerFrameSchema,
 } from "./tracking.ts";
 import {
+  escalationWebhookSchema,
   pingEventSchema,
   resumeEventSchema,
   streamErrorSchema,
@@ -35,7 +49,21 @@ export function exportJsonSchemas(): Record<string, unknown> {
   const schemas = {
     Order: orderSchema,
     OrderAccepted: orderAcceptedSchema,
+    PostOrders: postOrdersSchema,
+    OrdersAccepted: ordersAcceptedSchema,
+    PostAcknowledgement: postAcknowledgementSchema,
+    Acknowledged: acknowledgedSchema,
+    PostOrderStatus: postOrderStatusSchema,
+    StatusStored: statusStoredSchema,
+    OrderSnapshot: orderSnapshotSchema,
+    OrdersSnapshot: ordersSnapshotSchema,
     NewOrder: vendorEventSchemas["new-order"],
+    OrderUpdated: vendorEventSchemas["order-updated"],
+    OrderAcknowledged: vendorEventSchemas["order-acknowledged"],
+    OrderReminder: vendorEventSchemas["order-reminder"],
+    OrderEscalated: vendorEventSchemas["order-escalated"],
+    OrderExpired: vendorEventSchemas["order-expired"],
+    EscalationWebhook: escalationWebhookSchema,
     Resume: resumeEventSchema,
     Ping: pingEventSchema,
     StreamError: streamErrorSchema,

@@ -1,8 +1,14 @@
 /** Defaults of the limits. Each is a setting of its service: see docs/settings.md. */
 export const LIMITS = {
   bodyBytes: 16 * 1024,
+  batchBytes: 256 * 1024,
   frameBytes: 16 * 1024,
   authenticateMs: 5_000,
+  connectionsPerUser: 10,
+  leaseMs: 30_000,
+  leaseRefreshMs: 10_000,
+  connectionAgeMs: 3_600_000,
+  tokenExpiringMs: 60_000,
   pingIntervalMs: 25_000,
   pongTimeoutMs: 10_000,
   keepaliveMs: 25_000,

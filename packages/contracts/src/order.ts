@@ -76,11 +76,22 @@ export const orderStateSchema = z.enum([
 ]);
 export type OrderState = z.infer<typeof orderStateSchema>;
 
+/** What decided an order, once and for all. */
+export const orderDecisionSchema = z.object({
+  state: z.enum(["accepted", "rejected", "expired", "cancelled"]),
+  /** The member of the vendor's staff who answered; `null` when a backend or the clock decided. */
+  by: personIdSchema.nullable(),
+  at: timestampSchema,
+});
+export type OrderDecision = z.infer<typeof orderDecisionSchema>;
+
 /** Answer of `POST /api/vendor/{vendorId}/orders` with 202: the event is durable. */
 export const orderAcceptedSchema = z.object({
   /** The event's id in the vendor's stream. */
   id: z.string(),
   /** The same order had been stored before; nothing was stored now. */
   duplicate: z.boolean(),
+  /** How many of the vendor's streams are open over all replicas; `null` when that is not known. */
+  devices: z.int().min(0).nullable(),
 });
 export type OrderAccepted = z.infer<typeof orderAcceptedSchema>;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { type OrderDecision, orderDecisionSchema } from "./order.ts";
 
 /** The stable `code` of every error, with its HTTP status, and whether the same request may succeed later. */
 export const PROBLEMS = {
@@ -10,6 +11,7 @@ export const PROBLEMS = {
   "not-found": { status: 404, title: "Not found", retryable: false },
   "method-not-allowed": { status: 405, title: "Method not allowed", retryable: false },
   conflict: { status: 409, title: "Another body was stored under this id", retryable: false },
+  "already-decided": { status: 409, title: "The order was decided before", retryable: false },
   "too-large": { status: 413, title: "The body is too large", retryable: false },
   "unsupported-media-type": { status: 415, title: "Send application/json", retryable: false },
   "rate-limited": { status: 429, title: "Too many requests", retryable: true },
@@ -32,6 +34,8 @@ export const PROBLEMS = {
 
 export type ProblemCode = keyof typeof PROBLEMS;
 
+export const issuesSchema = z.array(z.object({ path: z.string(), message: z.string() }));
+
 /** RFC 9457 problem details. `type` is `about:blank` and `title` speaks of `code`, which is what clients branch on. */
 export const problemDetailsSchema = z.object({
   type: z.literal("about:blank"),
@@ -40,7 +44,9 @@ export const problemDetailsSchema = z.object({
   code: z.string(),
   detail: z.string().optional(),
   /** What is wrong where, for `invalid-request`. */
-  issues: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+  issues: issuesSchema.optional(),
+  /** What decided the order, for `already-decided`. An extension member (RFC 9457 section 3.2). */
+  winner: orderDecisionSchema.optional(),
 });
 export type ProblemDetails = z.infer<typeof problemDetailsSchema>;
 
@@ -51,6 +57,7 @@ export class Problem extends Error {
   readonly status: number;
   readonly retryable: boolean;
   readonly issues: ProblemDetails["issues"];
+  readonly winner: OrderDecision | undefined;
   /** When to come back, in milliseconds, where we know. */
   readonly retryAfterMs: number | undefined;
 
@@ -59,6 +66,7 @@ export class Problem extends Error {
     detail?: string,
     more: {
       issues?: ProblemDetails["issues"];
+      winner?: OrderDecision;
       retryAfterMs?: number;
       cause?: unknown;
     } = {},
@@ -68,6 +76,7 @@ export class Problem extends Error {
     this.status = PROBLEMS[code].status;
     this.retryable = PROBLEMS[code].retryable;
     this.issues = more.issues;
+    this.winner = more.winner;
     this.retryAfterMs = more.retryAfterMs;
   }
 
@@ -79,6 +88,7 @@ export class Problem extends Error {
       code: this.code,
       ...(this.message === PROBLEMS[this.code].title ? {} : { detail: this.message }),
       ...(this.issues ? { issues: this.issues } : {}),
+      ...(this.winner ? { winner: this.winner } : {}),
     };
   }
 }

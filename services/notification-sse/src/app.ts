@@ -2,36 +2,62 @@ import { connectBus } from "@localstreet/bus/connection";
 import { openSubjectFeed } from "@localstreet/bus/subject-feed";
 import { openSubjectLog } from "@localstreet/bus/subject-log";
 import { VENDOR_STREAM } from "@localstreet/contracts/subjects";
+import { openConnectionLeases } from "@localstreet/service-kit/connection-leases";
 import { natsOptions, registerNatsMetrics } from "@localstreet/service-kit/nats";
+import { openRedis } from "@localstreet/service-kit/redis";
 import type { App, ServiceKit } from "@localstreet/service-kit/service";
+import { registerBatchRoute } from "./batch-route.ts";
 import { openChatActivity } from "./chat-activity.ts";
 import type { NotificationConfig } from "./config.ts";
+import { openDevices } from "./devices.ts";
 import { registerFeedMetrics } from "./feed-metrics.ts";
 import { openStreams } from "./open-streams.ts";
 import { registerOrderRoute } from "./order-route.ts";
+import { createPlaceOrder } from "./place-order.ts";
 import { registerSessionRoutes } from "./session-route.ts";
 import { registerStreamRoutes } from "./stream-route.ts";
 import { createVendorFrames } from "./vendor-frames.ts";
 
 export async function buildApp(kit: ServiceKit<NotificationConfig>): Promise<App> {
   const { config, logger } = kit;
-  const bus = await connectBus(natsOptions(kit));
+  const bus = await connectBus({
+    ...natsOptions(kit),
+    maxPublishesInFlight: config.PUBLISHES_IN_FLIGHT,
+  });
   registerNatsMetrics(kit, bus);
   const log = await openSubjectLog(bus, VENDOR_STREAM);
   const feed = openSubjectFeed({ bus, log, logger, tailCheckMs: config.TAIL_CHECK_MS });
   const frames = createVendorFrames(kit, log);
   const chatActivity = openChatActivity(kit, bus);
   const streams = openStreams(kit);
+  const redis = await openRedis(kit);
+  const leases = openConnectionLeases({
+    redis,
+    service: "notification-sse",
+    leaseMs: config.LEASE_MS,
+    refreshMs: config.LEASE_REFRESH_MS,
+    logger,
+    metrics: kit.metrics,
+  });
+  const devices = openDevices({
+    leases,
+    timeoutMs: config.DEVICES_MS,
+    cacheMs: config.DEVICES_CACHE_MS,
+  });
+  const placeOrder = createPlaceOrder(kit, { bus, feed });
   registerFeedMetrics(kit, feed);
   registerSessionRoutes(kit);
-  registerOrderRoute(kit, { bus, feed });
-  registerStreamRoutes(kit, { log, feed, frames, chatActivity, streams });
+  registerOrderRoute(kit, { placeOrder, devices });
+  registerBatchRoute(kit, { placeOrder, devices });
+  registerStreamRoutes(kit, { log, feed, frames, chatActivity, streams, devices });
 
   return {
     drain: (windowMs) => streams.drain(windowMs),
     async close() {
       streams.close();
       feed.close();
+      await leases.close();
+      redis.disconnect();
       await bus.close();
     },
   };

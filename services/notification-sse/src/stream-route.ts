@@ -13,6 +13,7 @@ import { Counter } from "prom-client";
 import { z } from "zod";
 import type { ChatActivity } from "./chat-activity.ts";
 import type { NotificationConfig } from "./config.ts";
+import type { Devices } from "./devices.ts";
 import { encodeStreamError, type OpenStreams } from "./open-streams.ts";
 import { replayAndRelease } from "./replay.ts";
 import type { VendorFrames } from "./vendor-frames.ts";
@@ -31,10 +32,11 @@ export function registerStreamRoutes(
     frames: VendorFrames;
     chatActivity: ChatActivity;
     streams: OpenStreams;
+    devices: Devices;
   },
 ): void {
   const { config, http, authenticator, logger, metrics } = kit;
-  const { log, feed, frames, chatActivity, streams } = parts;
+  const { log, feed, frames, chatActivity, streams, devices } = parts;
   const verdicts = new Counter({
     name: "localstreet_stream_resumes_total",
     help: "Streams opened, by what the client was told about its events",
@@ -77,6 +79,7 @@ export function registerStreamRoutes(
       onOverflow: () => cut.inc(),
     });
     reply.hijack();
+    connection.onClosed(devices.opened(vendorId));
     if (withActivity) {
       connection.onClosed(chatActivity.follow(vendorId, (frame) => connection.send(frame)));
     }
