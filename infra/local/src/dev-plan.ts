@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { REDIS_GRANTS } from "@localstreet/contracts/grants";
 import { findFreePort } from "@localstreet/stores/free-port";
 import { CHECKOUT } from "./checkout.ts";
+import { originsAt } from "./gateway-plan.ts";
 import { DATABASE } from "./local-stores.ts";
 import {
   type Authentication,
@@ -54,19 +55,20 @@ export async function loadDevPlan(): Promise<DevPlan> {
   };
 }
 
+/** Where the page comes from: the gateway, or vite. */
+export function devOrigins(ports: DevPlan["ports"]): string[] {
+  return [ports.gateway, PAGE_PORT].flatMap((port) => originsAt("http", port));
+}
+
 /** The environment of a service under `pnpm dev`. */
 export function devEnv(service: ServiceName, plan: DevPlan): Record<string, string> {
   const { ports, secrets } = plan;
-  const origins = [ports.gateway, PAGE_PORT].flatMap((port) => [
-    `http://127.0.0.1:${port}`,
-    `http://localhost:${port}`,
-  ]);
   return {
     HOST: "127.0.0.1",
     PORT: String(ports[service]),
     ADMIN_PORT: String(ports[`${service}-admin`]),
     REPLICA_NAME: `${service}-1`,
-    ALLOWED_ORIGINS: origins.join(","),
+    ALLOWED_ORIGINS: devOrigins(ports).join(","),
     // A changed file is live soon, also while streams are open.
     DRAIN_MS: "500",
     ...plan.authentication.env,

@@ -3,7 +3,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { PrivateServer } from "@localstreet/stores/private-server";
 import { CHECKOUT } from "./checkout.ts";
-import { DEV_DIR, loadDevPlan } from "./dev-plan.ts";
+import { DEV_DIR, devOrigins, loadDevPlan } from "./dev-plan.ts";
 import { ensurePrograms, STORE_PROGRAMS } from "./ensure-programs.ts";
 import { startGateway } from "./gateway.ts";
 import { startStores } from "./local-stores.ts";
@@ -89,6 +89,7 @@ keep(
     logFile: logFile("gateway"),
     upstreams,
     connectionsPerAddress: CONNECTIONS_PER_ADDRESS,
+    allowedOrigins: devOrigins(ports),
     webRoot: join(CHECKOUT, "services/web/dist"),
     demoDirectoryFile: directoryFile,
   }),

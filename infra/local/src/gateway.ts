@@ -1,21 +1,32 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
+import { isOrigin } from "@localstreet/service-kit/cors";
 import { requireBinary } from "@localstreet/stores/binaries";
 import { type PrivateServer, startPrivateServer } from "@localstreet/stores/private-server";
 import { chooseUnprivileged } from "@localstreet/stores/unprivileged";
+import type { Certificate } from "./certificate.ts";
 import { CHECKOUT } from "./checkout.ts";
 import type { ServiceName } from "./services.ts";
 
 /** `PROTOCOL.md` E8. */
 export const DEFAULT_CONNECTIONS_PER_ADDRESS = 100;
 
+/** A connection without a byte from its service for so long is over: keepalives and pings come every 25 s. */
+const STREAM_IDLE_MS = 35_000;
+
 export interface GatewaySettings {
   /** Host and port, as in `127.0.0.1:8080`. */
   readonly listen: string;
+  /** Where the same is served with TLS, over HTTP/2 to those who speak it. */
+  readonly tls?: { readonly listen: string; readonly certificate: Certificate } | undefined;
   /** Every replica of every service, as `host:port`. */
   readonly upstreams: Readonly<Record<ServiceName, readonly string[]>>;
   readonly connectionsPerAddress: number;
+  /** Origins whose pages may read what the gateway itself answers (PROTOCOL.md E11). */
+  readonly allowedOrigins: readonly string[];
+  /** 35 s when it is absent. */
+  readonly streamIdleMs?: number | undefined;
   /** The built web application. */
   readonly webRoot: string;
   /** What the simulator tells the page, tokens included. Served to this machine only. */
@@ -27,7 +38,10 @@ export function renderGatewayConfig(settings: GatewaySettings): string {
   const template = readFileSync(join(CHECKOUT, "infra/gateway/nginx.conf.template"), "utf8");
   const variables: Record<string, string> = {
     LISTEN: settings.listen,
+    TLS: settings.tls === undefined ? "" : tlsListener(settings.tls),
     CONNECTIONS_PER_ADDRESS: String(settings.connectionsPerAddress),
+    ALLOWED_ORIGINS: settings.allowedOrigins.map(originLine).join("\n"),
+    STREAM_IDLE: `${settings.streamIdleMs ?? STREAM_IDLE_MS}ms`,
     WEB_ROOT: JSON.stringify(settings.webRoot),
     UPSTREAMS: Object.entries(settings.upstreams).map(upstreamBlock).join("\n"),
     DEMO_DIRECTORY:
@@ -56,11 +70,31 @@ ${servers.join("\n")}
   }`;
 }
 
+/**
+ * No `Strict-Transport-Security`: a browser would then let nobody past the warning about a certificate that is signed
+ * by itself, and would refuse the plain port of the same host.
+ */
+function tlsListener({ listen, certificate }: NonNullable<GatewaySettings["tls"]>): string {
+  return `    listen ${listen} ssl http2;
+    ssl_certificate ${JSON.stringify(certificate.certificateFile)};
+    ssl_certificate_key ${JSON.stringify(certificate.keyFile)};
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ssl_session_cache shared:tls:1m;
+    ssl_session_timeout 1h;`;
+}
+
+/** @throws for what is no origin: it would become part of nginx's configuration. */
+function originLine(origin: string): string {
+  if (!isOrigin(origin)) throw new Error(`ALLOWED_ORIGINS: ${origin} is no origin`);
+  return `    ${JSON.stringify(origin)} $http_origin;`;
+}
+
 /** Runs nginx in `dir` until it is stopped. */
 export async function startGateway(
-  options: Omit<GatewaySettings, "listen"> & {
+  options: Omit<GatewaySettings, "listen" | "tls"> & {
     dir: string;
     port?: number | undefined;
+    tls?: { readonly port: number; readonly certificate: Certificate } | undefined;
     logFile?: string | undefined;
   },
 ): Promise<PrivateServer> {
@@ -78,7 +112,12 @@ export async function startGateway(
         mkdirSync(join(dir, folder), { recursive: true });
         unprivileged.makeDir(join(dir, folder));
       }
-      const config = renderGatewayConfig({ ...options, listen: `127.0.0.1:${port}` });
+      const { tls } = options;
+      const config = renderGatewayConfig({
+        ...options,
+        listen: `127.0.0.1:${port}`,
+        tls: tls && { listen: `127.0.0.1:${tls.port}`, certificate: tls.certificate },
+      });
       writeFileSync(join(dir, "nginx.conf"), config);
       return {
         prefix: unprivileged.prefix,

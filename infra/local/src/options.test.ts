@@ -11,7 +11,7 @@ const two = {
 test("without options everything runs twice, with the simulator", () => {
   expect(parseOptions([])).toEqual({
     kind: "start",
-    options: { reset: false, simulator: true, replicas: two, port: undefined },
+    options: { reset: false, simulator: true, replicas: two, port: undefined, tls: false },
   });
 });
 
@@ -21,8 +21,8 @@ test("replicas are set for all services or for some, the later word winning", ()
     kind: "start",
     options: { simulator: false, replicas: { "chat-ws": 1, "tracking-ingest": 3 } },
   });
-  expect(parseOptions(["--reset", "--port", "9000"])).toMatchObject({
-    options: { reset: true, port: 9000 },
+  expect(parseOptions(["--reset", "--tls", "--port", "9000"])).toMatchObject({
+    options: { reset: true, port: 9000, tls: true },
   });
 });
 

@@ -7,6 +7,7 @@ export interface StartOptions {
   readonly replicas: Readonly<Record<ServiceName, number>>;
   /** `undefined`: the usual one, or another when that is taken. */
   readonly port: number | undefined;
+  readonly tls: boolean;
 }
 
 export type ParsedOptions =
@@ -20,6 +21,8 @@ export const USAGE = `npm start -- [options]
   --replicas SERVICE=N    replicas of one service; may be repeated
                           services: ${SERVICE_NAMES.join(", ")}
   --port N                port of the gateway on 127.0.0.1 (8080, or another when it is taken)
+  --tls                   HTTPS with HTTP/2 as well, on 127.0.0.1:8443 (or another), with a certificate of its own:
+                          a browser opens any number of streams, where over HTTP/1.1 it opens six
   --no-simulator          no simulated city: an empty platform
   --reset                 drop the data of earlier runs first
   --help                  this text
@@ -28,6 +31,7 @@ Variables of the services (AUTH_JWT_SECRET, AUTH_JWKS_FILE, LOG_LEVEL, DRAIN_MS,
 are
 
   GATEWAY_CONNECTIONS_PER_ADDRESS    connections that one address may have (100; 5000 with the simulator)
+  GATEWAY_STREAM_IDLE_MS             silence of a service that ends a stream or a WebSocket (35000)
   SIMULATOR_SEED, SIMULATOR_SPEED    which city (1), and how fast its time runs (1)
   LOCALSTREET_DIR                    where the data is kept (.localstreet)
 
@@ -43,6 +47,7 @@ export function parseOptions(argv: readonly string[]): ParsedOptions {
     simulator?: boolean;
     replicas?: string[];
     port?: string;
+    tls?: boolean;
     help?: boolean;
   };
   try {
@@ -54,6 +59,7 @@ export function parseOptions(argv: readonly string[]): ParsedOptions {
         simulator: { type: "boolean" },
         replicas: { type: "string", multiple: true },
         port: { type: "string" },
+        tls: { type: "boolean" },
         help: { type: "boolean", short: "h" },
       },
     }));
@@ -97,6 +103,7 @@ export function parseOptions(argv: readonly string[]): ParsedOptions {
       simulator: values.simulator ?? true,
       replicas,
       port,
+      tls: values.tls ?? false,
     },
   };
 }

@@ -2,10 +2,10 @@ import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Role } from "@localstreet/contracts/auth";
 import { signToken } from "@localstreet/service-kit/sign-token";
-import { type ReservedPort, reservePort } from "@localstreet/stores/free-port";
 import type { PrivateServer } from "@localstreet/stores/private-server";
 import { CHECKOUT } from "./checkout.ts";
-import { DEFAULT_CONNECTIONS_PER_ADDRESS, startGateway } from "./gateway.ts";
+import { startGateway } from "./gateway.ts";
+import { type GatewayPlanOptions, planGateway } from "./gateway-plan.ts";
 import {
   allOrNothing,
   type LocalStores,
@@ -20,12 +20,9 @@ import { SERVICE_NAMES, type ServiceName } from "./services.ts";
 import { startSimulator } from "./simulator.ts";
 import { type Supervision, supervise } from "./supervise.ts";
 
-export interface PlatformOptions {
+export interface PlatformOptions extends GatewayPlanOptions {
   /** Holds everything that the platform writes. */
   readonly dataDir: string;
-  /** Port of the gateway: this one and no other, or the first free one of `preferredPort` and any. */
-  readonly port?: number | undefined;
-  readonly preferredPort?: number;
   /** Two of each when it is absent. */
   readonly replicas?: Partial<Record<ServiceName, number>>;
   /** Variables for the services; those that name addresses and credentials are set here. */
@@ -47,6 +44,8 @@ export interface PlatformOptions {
 export interface Platform {
   /** The gateway, as in `http://127.0.0.1:8080`. */
   readonly url: string;
+  /** The same with TLS, when that was asked for. */
+  readonly tls: { readonly url: string; readonly certificateFile: string } | undefined;
   readonly replicas: readonly Replica[];
   readonly stores: LocalStores;
   readonly gateway: PrivateServer;
@@ -68,8 +67,6 @@ export interface Platform {
 }
 
 const LOCAL_DRAIN_MS = 5_000;
-/** A browser with many tabs, a load test and the simulator all come from one address here. */
-const CONNECTIONS_WITH_SIMULATOR = 5_000;
 
 /**
  * The whole platform: private stores, replicas of every service behind the gateway, and on wish the simulator. All of
@@ -105,7 +102,13 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   };
 
   try {
-    const port = await reserveGatewayPort(options);
+    const plan = await planGateway({
+      ...options,
+      env,
+      withSimulator,
+      tlsDir: join(dataDir, "tls"),
+      logFile: logFile("openssl"),
+    });
     const building = build();
     // Awaited below; a failure before that is not an unhandled one.
     building.catch(() => {});
@@ -119,11 +122,11 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       await provision(stores, secrets);
     });
 
-    const url = `http://127.0.0.1:${port.port}`;
+    const { url, tls } = plan;
     const shared = {
       DRAIN_MS: String(LOCAL_DRAIN_MS),
-      ALLOWED_ORIGINS: `${url},http://localhost:${port.port}`,
       ...env,
+      ALLOWED_ORIGINS: plan.allowedOrigins.join(","),
       ...authentication.env,
     };
     const count = (service: ServiceName) => options.replicas?.[service] ?? 2;
@@ -158,14 +161,13 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
             .map((replica) => `127.0.0.1:${replica.port}`),
         ]),
       ) as Record<ServiceName, string[]>;
-      await port.release();
+      await plan.releasePorts();
       return keep(
         await startGateway({
+          ...plan,
           dir: join(dataDir, "gateway"),
-          port: port.port,
           logFile: logFile("gateway"),
           upstreams,
-          connectionsPerAddress: connectionsPerAddress(env, withSimulator),
           webRoot: join(CHECKOUT, "services/web/dist"),
           ...(withSimulator ? { demoDirectoryFile: directoryFile } : {}),
         }),
@@ -196,6 +198,10 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     };
     return {
       url,
+      tls: tls && {
+        url: tls.url,
+        certificateFile: tls.certificate.certificateFile,
+      },
       replicas,
       stores,
       gateway,
@@ -219,24 +225,6 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     await stop();
     throw error;
   }
-}
-
-async function reserveGatewayPort(options: PlatformOptions): Promise<ReservedPort> {
-  const reserved = await reservePort(options.port ?? options.preferredPort ?? 0);
-  if (reserved) return reserved;
-  if (options.port !== undefined) throw new Error(`port ${options.port} is taken`);
-  const other = await reservePort(0);
-  if (!other) throw new Error("no port is free");
-  return other;
-}
-
-function connectionsPerAddress(env: NodeJS.ProcessEnv, withSimulator: boolean): number {
-  const text = env.GATEWAY_CONNECTIONS_PER_ADDRESS;
-  if (!text) return withSimulator ? CONNECTIONS_WITH_SIMULATOR : DEFAULT_CONNECTIONS_PER_ADDRESS;
-  if (!/^[1-9]\d{0,6}$/.test(text)) {
-    throw new Error("GATEWAY_CONNECTIONS_PER_ADDRESS: must be a whole number from 1");
-  }
-  return Number(text);
 }
 
 /** What depends on others first: the simulator, the gateway, the replicas, the stores. */

@@ -1,5 +1,6 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { OPENSSL } from "./certificate.ts";
 import { CHECKOUT } from "./checkout.ts";
 import { ensurePrograms, STORE_PROGRAMS } from "./ensure-programs.ts";
 import { acquireLock } from "./lock.ts";
@@ -15,6 +16,7 @@ const DATA_DIR = process.env.LOCALSTREET_DIR || join(CHECKOUT, ".localstreet");
 const ADDRESS_FILE = join(DATA_DIR, "address");
 const SETUP_LOG_DIR = join(DATA_DIR, "setup");
 const PREFERRED_PORT = 8080;
+const PREFERRED_TLS_PORT = 8443;
 const BUILD_TIMEOUT_MS = 600_000;
 /** The services, the page and the simulator, with the packages that they are made of. */
 const WHAT_RUNS = ["--filter=./services/*", "--filter=@localstreet/simulator"];
@@ -65,13 +67,15 @@ async function main(): Promise<void> {
 async function start(options: StartOptions): Promise<Platform> {
   const progress = createProgress(say);
   if (options.reset) await progress.step("reset", async () => dropData());
+  const programs = options.tls ? [...STORE_PROGRAMS, OPENSSL] : STORE_PROGRAMS;
   await progress.step("NATS, Redis, Postgres and nginx found", () =>
-    ensurePrograms(STORE_PROGRAMS, { log: say, logFile: join(SETUP_LOG_DIR, "apt-get.log") }),
+    ensurePrograms(programs, { log: say, logFile: join(SETUP_LOG_DIR, "apt-get.log") }),
   );
   return await startPlatform({
     dataDir: join(DATA_DIR, "platform"),
     port: options.port,
     preferredPort: PREFERRED_PORT,
+    tls: options.tls ? { preferredPort: PREFERRED_TLS_PORT } : undefined,
     replicas: options.replicas,
     env: process.env,
     simulator: options.simulator,
@@ -108,6 +112,9 @@ async function announce(platform: Platform, options: StartOptions): Promise<void
     );
   }
   say(`Logs:  ${platform.logDir}`);
+  if (platform.tls) {
+    say(`TLS:   ${platform.tls.url}  (HTTP/2; certificate: ${platform.tls.certificateFile})`);
+  }
   say(`Up after ${seconds} s:  ${platform.url}`);
 }
 

@@ -1,128 +1,27 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
-import { connect } from "node:net";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { PROBLEMS, type ProblemCode } from "@localstreet/contracts/problem";
-import { findFreePort } from "@localstreet/stores/free-port";
+import { PROBLEMS } from "@localstreet/contracts/problem";
 import { openEventStream } from "@localstreet/testkit/sse-client";
 import { until } from "@localstreet/testkit/wait";
 import { openSocket } from "@localstreet/testkit/ws-client";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { WebSocketServer } from "ws";
-import { startGateway } from "../src/gateway.ts";
+import { expectProblem, type GatewayStage, sendRaw, startGatewayStage } from "./gateway-stage.ts";
 
-interface Seen {
-  replica: string;
-  method: string;
-  url: string;
-  headers: Record<string, string | string[] | undefined>;
-}
-
-/** A service that says what it was asked; some paths make it behave badly. */
-async function startReplica(
-  replica: string,
-  seen: Seen[],
-): Promise<{ server: Server; port: number }> {
-  const server = createServer((request, response: ServerResponse) => {
-    const url = request.url as string;
-    seen.push({ replica, method: request.method as string, url, headers: request.headers });
-    response.setHeader("localstreet-replica", replica);
-    if (url.includes("broken")) return void request.socket.destroy();
-    if (url.includes("/stream")) {
-      response.writeHead(200, { "content-type": "text/event-stream" });
-      response.write("retry: 1000\n\nevent: first\ndata: 1\n\n");
-      return;
-    }
-    request.resume();
-    request.on("end", () => {
-      response.setHeader("content-type", "application/json");
-      response.end(JSON.stringify({ replica }));
-    });
-  });
-  const sockets = new WebSocketServer({ server });
-  sockets.on("connection", (socket, request) => {
-    socket.send(JSON.stringify({ type: "hello", replica, url: request.url }));
-    socket.on("message", (data) => socket.send(String(data)));
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return { server, port: (server.address() as AddressInfo).port };
-}
-
-let folder: string;
-let gateway: Awaited<ReturnType<typeof startGateway>>;
+let stage: GatewayStage;
+let gateway: GatewayStage["gateway"];
 let url: string;
-let deadPort: number;
-const seen: Seen[] = [];
-const servers: Server[] = [];
+let seen: GatewayStage["seen"];
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "localstreet-gateway-"));
-  const webRoot = join(folder, "web");
-  await mkdir(join(webRoot, "assets"), { recursive: true });
-  await writeFile(join(webRoot, "index.html"), "<!doctype html><title>page</title>");
-  await writeFile(join(webRoot, "assets/main-abc123.js"), "export {};");
-  await writeFile(join(folder, "directory.json"), '{"demo":true}');
-  const replica = async (name: string) => {
-    const started = await startReplica(name, seen);
-    servers.push(started.server);
-    return `127.0.0.1:${started.port}`;
-  };
-  deadPort = await findFreePort();
-  const dead = `127.0.0.1:${deadPort}`;
-  gateway = await startGateway({
-    dir: join(folder, "gateway"),
-    webRoot,
-    demoDirectoryFile: join(folder, "directory.json"),
-    connectionsPerAddress: 12,
-    upstreams: {
-      "notification-sse": [await replica("notification-sse-1"), dead],
-      "chat-ws": [await replica("chat-ws-1"), await replica("chat-ws-2")],
-      "tracking-ingest": [dead],
-      "tracking-fanout": [await replica("tracking-fanout-1")],
-    },
-  });
-  url = `http://127.0.0.1:${gateway.port}`;
+  stage = await startGatewayStage();
+  ({ gateway, url, seen } = stage);
 });
 
 beforeEach(() => {
   seen.length = 0;
 });
 
-afterAll(async () => {
-  await gateway?.stop();
-  for (const server of servers) {
-    server.closeAllConnections();
-    server.close();
-  }
-  await rm(folder, { recursive: true, force: true });
-});
-
-async function expectProblem(response: Response, code: ProblemCode): Promise<void> {
-  expect(response.status).toBe(PROBLEMS[code].status);
-  expect(response.headers.get("content-type")).toMatch(/^application\/problem\+json/);
-  expect(await response.json()).toEqual({
-    type: "about:blank",
-    title: PROBLEMS[code].title,
-    status: PROBLEMS[code].status,
-    code,
-  });
-}
-
-/** Writes `text` to the gateway as it is and returns everything that comes back. */
-async function sendRaw(text: string): Promise<string> {
-  return await new Promise((resolve, reject) => {
-    const socket = connect({ host: "127.0.0.1", port: gateway.port });
-    let answer = "";
-    socket.on("data", (chunk) => {
-      answer += chunk;
-    });
-    socket.once("close", () => resolve(answer));
-    socket.once("error", reject);
-    socket.write(text);
-  });
-}
+afterAll(() => stage?.stop());
 
 test.each([
   ["/api/vendor/v1/orders", "notification-sse"],
@@ -145,7 +44,7 @@ test("G4: requests are spread over the replicas", async () => {
 
 test("a replica that does not listen costs no request, a POST included", async () => {
   for (let i = 0; i < 8; i++) {
-    const response = await fetch(`${url}/api/vendor/v1/orders`, { method: "POST", body: "{}" });
+    const response = await fetch(`${url}/api/tracking/x`, { method: "POST", body: "{}" });
     expect(response.status).toBe(200);
   }
 });
@@ -185,7 +84,7 @@ test("E1: what no service owns is a 404 with a code", async () => {
 });
 
 test("E1: a request that is no HTTP is a 400 with a code", async () => {
-  const answer = await sendRaw("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n");
+  const answer = await sendRaw(gateway.port, "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n");
   expect(answer).toMatch(/^HTTP\/1.1 400 /);
   expect(answer).toContain('"code":"invalid-request"');
 });
@@ -200,6 +99,14 @@ test("E6: a body over 16 KiB is refused before it reaches a service", async () =
   });
   await expectProblem(large, "too-large");
   expect(seen).toEqual([]);
+});
+
+test("E6: a batch of orders may have 256 KiB", async () => {
+  const post = (bytes: number) =>
+    fetch(`${url}/api/vendor/v1/orders/batch`, { method: "POST", body: "x".repeat(bytes) });
+  expect((await post(256 * 1024)).status).toBe(200);
+  expect(seen[0]?.body).toHaveLength(256 * 1024);
+  await expectProblem(await post(256 * 1024 + 1), "too-large");
 });
 
 test("E5: an event stream that cannot be served is told so in an event, and when to come back", async () => {
@@ -233,7 +140,7 @@ test("E5: an upgrade that cannot be served keeps its status, whatever it accepts
     "Connection: Upgrade",
   ];
   const last = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
-  const response = await sendRaw(`${upgrade.join("\r\n")}\r\n\r\n${last}`);
+  const response = await sendRaw(gateway.port, `${upgrade.join("\r\n")}\r\n\r\n${last}`);
   expect(response).toMatch(/^HTTP\/1.1 502 /);
 });
 
@@ -283,7 +190,10 @@ test("O1: the services' inner routes are not reachable, however they are spelled
   }
   const climbing = ["/api/chat/../../metrics", "/api/chat/%2e%2e/%2e%2e/metrics"];
   for (const path of climbing) {
-    const answer = await sendRaw(`GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+    const answer = await sendRaw(
+      gateway.port,
+      `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`,
+    );
     expect(answer).toMatch(/^HTTP\/1.1 404 /);
   }
   expect(seen).toEqual([]);
@@ -310,7 +220,7 @@ test("O2: the access log holds neither queries nor tokens", async () => {
     headers: { authorization: "Bearer header-secret", referer: "http://a/?referer-secret" },
   });
   await fetch(`${url}/api/driver/logged?token=query-secret`);
-  const log = join(folder, "gateway/logs/access.log");
+  const log = join(stage.folder, "gateway/logs/access.log");
   await until(async () => (await readFile(log, "utf8")).includes("/api/driver/logged"), {
     what: "the request is logged",
   });
@@ -341,6 +251,7 @@ test("the demo's directory is for this machine only", async () => {
   expect(await answer.json()).toEqual({ demo: true });
   expect(answer.headers.get("cache-control")).toBe("no-store");
   const foreign = await sendRaw(
+    gateway.port,
     "GET /demo/directory.json HTTP/1.1\r\nHost: rebound.example\r\nConnection: close\r\n\r\n",
   );
   expect(foreign).toMatch(/^HTTP\/1.1 404 /);

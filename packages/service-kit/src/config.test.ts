@@ -40,12 +40,14 @@ describe("readConfig", () => {
       NATS_USER: "",
       AUTH_JWT_SECRET: "too-short-a-secret",
       KEEPALIVE_MS: "-1",
+      ALLOWED_ORIGINS: "https://shop.example, https://shop.example/orders",
     });
     expect(text).toMatch(/PORT: .*number/);
     expect(text).toContain("NATS_URL: missing");
     expect(text).toContain("NATS_USER: missing");
     expect(text).toMatch(/AUTH_JWT_SECRET: .*32/);
     expect(text).toMatch(/KEEPALIVE_MS: /);
+    expect(text).toContain("ALLOWED_ORIGINS: must be origins");
     expect(text).not.toContain("too-short-a-secret");
   });
 

@@ -1,5 +1,6 @@
 import { LIMITS } from "@localstreet/contracts/limits";
 import { z } from "zod";
+import { isOrigin } from "./cors.ts";
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const list = z.string().transform((text) =>
@@ -36,8 +37,10 @@ export const commonEnv = {
   /** A JSON Web Key Set (RFC 7517). */
   AUTH_JWKS_FILE: z.string().min(1).optional(),
   AUTH_ISSUER: z.string().min(1).optional(),
-  /** Origins whose pages may use the cookie, as in `https://shop.example`. */
-  ALLOWED_ORIGINS: list.default([]),
+  /** Origins whose pages may use the cookie and read answers (PROTOCOL.md A3, E11), as in `https://shop.example`. */
+  ALLOWED_ORIGINS: list
+    .refine((origins) => origins.every(isOrigin), "must be origins, as https://shop.example")
+    .default([]),
   BODY_BYTES: countEnv(LIMITS.bodyBytes),
   DRAIN_MS: millisecondsEnv(LIMITS.drainMs),
 };

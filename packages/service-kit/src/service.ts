@@ -5,6 +5,7 @@ import type { Registry } from "prom-client";
 import type { z } from "zod";
 import { type Authenticator, createAuthenticator } from "./auth.ts";
 import { type CommonConfig, ConfigError, readConfig } from "./config.ts";
+import { registerCors } from "./cors.ts";
 import { createHttp } from "./http.ts";
 import { createLogger, type Logger } from "./logger.ts";
 import { createMetrics } from "./metrics.ts";
@@ -69,6 +70,7 @@ export async function startService<Config extends CommonConfig>(options: {
     options.logger ?? createLogger({ level: config.LOG_LEVEL, service: name, replica });
   const metrics = createMetrics(name, replica);
   const http = createHttp({ logger, replica, bodyBytes: config.BODY_BYTES });
+  registerCors(http, config.ALLOWED_ORIGINS);
   let state: "starting" | "ready" | "draining" = "starting";
   const kit: ServiceKit<Config> = {
     name,
