@@ -2,13 +2,15 @@ import { connectBus } from "@localstreet/bus/connection";
 import { openSubjectFeed } from "@localstreet/bus/subject-feed";
 import { openSubjectLog } from "@localstreet/bus/subject-log";
 import { VENDOR_STREAM } from "@localstreet/contracts/subjects";
+import { openPool } from "@localstreet/db/pool";
 import { openConnectionLeases } from "@localstreet/service-kit/connection-leases";
 import { natsOptions, registerNatsMetrics } from "@localstreet/service-kit/nats";
 import { openRedis } from "@localstreet/service-kit/redis";
 import type { App, ServiceKit } from "@localstreet/service-kit/service";
 import { registerBatchRoute } from "./batch-route.ts";
-import { openChatActivity } from "./chat-activity.ts";
 import type { NotificationConfig } from "./config.ts";
+import { registerDashboardRoutes } from "./dashboard-routes.ts";
+import { openDashboards } from "./dashboards.ts";
 import { openDevices } from "./devices.ts";
 import { registerFeedMetrics } from "./feed-metrics.ts";
 import { openStreams } from "./open-streams.ts";
@@ -28,7 +30,6 @@ export async function buildApp(kit: ServiceKit<NotificationConfig>): Promise<App
   const log = await openSubjectLog(bus, VENDOR_STREAM);
   const feed = openSubjectFeed({ bus, log, logger, tailCheckMs: config.TAIL_CHECK_MS });
   const frames = createVendorFrames(kit, log);
-  const chatActivity = openChatActivity(kit, bus);
   const streams = openStreams(kit);
   const redis = await openRedis(kit);
   const leases = openConnectionLeases({
@@ -44,21 +45,33 @@ export async function buildApp(kit: ServiceKit<NotificationConfig>): Promise<App
     timeoutMs: config.DEVICES_MS,
     cacheMs: config.DEVICES_CACHE_MS,
   });
+  const pool = openPool({
+    url: config.DATABASE_URL,
+    name: kit.replica,
+    max: config.POSTGRES_CONNECTIONS,
+    connectTimeoutMs: config.POSTGRES_CONNECT_MS,
+    statementTimeoutMs: config.POSTGRES_STATEMENT_MS,
+    onIdleError: (error) => logger.warn({ err: error }, "a connection to Postgres broke"),
+  });
+  const dashboards = openDashboards(kit, { bus, pool, devices });
   const placeOrder = createPlaceOrder(kit, { bus, feed });
   registerFeedMetrics(kit, feed);
   registerSessionRoutes(kit);
   registerOrderRoute(kit, { placeOrder, devices });
   registerBatchRoute(kit, { placeOrder, devices });
-  registerStreamRoutes(kit, { log, feed, frames, chatActivity, streams, devices });
+  registerDashboardRoutes(kit, { dashboards, pool });
+  registerStreamRoutes(kit, { log, feed, frames, dashboards, streams, devices });
 
   return {
     drain: (windowMs) => streams.drain(windowMs),
     async close() {
       streams.close();
       feed.close();
+      dashboards.close();
       await leases.close();
       redis.disconnect();
       await bus.close();
+      await pool.end();
     },
   };
 }

@@ -1,3 +1,4 @@
+import { timeZoneSchema } from "@localstreet/contracts/dashboard";
 import { LIMITS } from "@localstreet/contracts/limits";
 import {
   commonEnv,
@@ -24,6 +25,18 @@ export const notificationConfigSchema = z.object({
   RETRY_MAX_MS: millisecondsEnv(4_000),
   /** How often the end of every followed vendor's log is compared with the leader's (S11), in milliseconds. */
   TAIL_CHECK_MS: countEnv(10_000),
+  /** How often a vendor's summary is sent at most, and how often it is looked after anyway (S38), in milliseconds. */
+  SUMMARY_EVERY_MS: countEnv(250),
+  SUMMARY_REFRESH_MS: countEnv(5_000),
+  /** Where the day of a vendor begins that has set no time zone (S40): an IANA name. */
+  DEFAULT_TIME_ZONE: timeZoneSchema.default("UTC"),
+  /** Lines of activity that are taken of one vendor on one replica (S42). */
+  ACTIVITY_PER_SECOND: countEnv(20),
+  ACTIVITY_BURST: countEnv(40),
+  /** Connections to Postgres, how long one may take to open, and a statement to answer, in milliseconds. */
+  POSTGRES_CONNECTIONS: countEnv(8),
+  POSTGRES_CONNECT_MS: countEnv(2_000),
+  POSTGRES_STATEMENT_MS: countEnv(3_000),
   /** Events on their way to the log; one more is answered 503 at once (S3). */
   PUBLISHES_IN_FLIGHT: countEnv(2_048),
   /** Largest body of a batch of orders (S19, E6). */

@@ -11,8 +11,8 @@ import type { ServiceKit } from "@localstreet/service-kit/service";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Counter } from "prom-client";
 import { z } from "zod";
-import type { ChatActivity } from "./chat-activity.ts";
 import type { NotificationConfig } from "./config.ts";
+import type { Dashboard, Dashboards } from "./dashboards.ts";
 import type { Devices } from "./devices.ts";
 import { encodeStreamError, type OpenStreams } from "./open-streams.ts";
 import { replayAndRelease } from "./replay.ts";
@@ -23,20 +23,20 @@ const paramsSchema = z.object({ vendorId: vendorIdSchema });
 const lastEventIdSchema = z.union([z.string(), z.array(z.string()).transform(String)]);
 const querySchema = z.object({ lastEventId: lastEventIdSchema.optional() });
 
-/** The two streams of a vendor (PROTOCOL.md S4 to S12): its events, and with chat activity for the dashboard. */
+/** The two streams of a vendor (PROTOCOL.md S4 to S12): its events, and with what a dashboard shows beside them. */
 export function registerStreamRoutes(
   kit: ServiceKit<NotificationConfig>,
   parts: {
     log: SubjectLog;
     feed: SubjectFeed;
     frames: VendorFrames;
-    chatActivity: ChatActivity;
+    dashboards: Dashboards;
     streams: OpenStreams;
     devices: Devices;
   },
 ): void {
   const { config, http, authenticator, logger, metrics } = kit;
-  const { log, feed, frames, chatActivity, streams, devices } = parts;
+  const { log, feed, frames, dashboards, streams, devices } = parts;
   const verdicts = new Counter({
     name: "localstreet_stream_resumes_total",
     help: "Streams opened, by what the client was told about its events",
@@ -64,7 +64,7 @@ export function registerStreamRoutes(
   async function openStream(
     request: FastifyRequest,
     reply: FastifyReply,
-    withActivity: boolean,
+    isDashboard: boolean,
   ): Promise<void> {
     const principal = await authenticator.authenticate(request, "vendor");
     const { vendorId } = parseRequest(paramsSchema, request.params, "The path");
@@ -80,14 +80,12 @@ export function registerStreamRoutes(
     });
     reply.hijack();
     connection.onClosed(devices.opened(vendorId));
-    if (withActivity) {
-      connection.onClosed(chatActivity.follow(vendorId, (frame) => connection.send(frame)));
-    }
     try {
       await follow(connection, {
         principal,
         subject: vendorOrdersSubject(vendorId),
         lastEventId: header === undefined ? query.lastEventId : String(header),
+        dashboard: isDashboard ? dashboards.open(vendorId, connection) : null,
       });
     } catch (error) {
       const problem = problemOf(error);
@@ -98,9 +96,14 @@ export function registerStreamRoutes(
 
   async function follow(
     connection: SseConnection,
-    options: { principal: Principal; subject: string; lastEventId: string | undefined },
+    options: {
+      principal: Principal;
+      subject: string;
+      lastEventId: string | undefined;
+      dashboard: Dashboard | null;
+    },
   ): Promise<void> {
-    const { principal, subject, lastEventId } = options;
+    const { principal, subject, lastEventId, dashboard } = options;
     const following = await feed.follow(
       subject,
       (event) => {
@@ -108,6 +111,7 @@ export function registerStreamRoutes(
         if (!frame) return;
         delivered.inc();
         connection.send(frame);
+        dashboard?.noteEvent(event.sequence);
       },
       // Another log took this one's place: the client comes back and its id is judged against that.
       () => streams.goAway(connection),
@@ -128,6 +132,7 @@ export function registerStreamRoutes(
       following,
       lastEventId,
     });
+    dashboard?.begin(following.head?.sequence ?? 0);
     verdicts.inc({ status });
   }
 }
