@@ -17,6 +17,8 @@ export interface CheckOptions {
   settleMs: number;
   /** Before each round. */
   beforeRound?: (round: number) => Promise<void> | void;
+  /** See `openTown`. */
+  reminders?: number;
   giveUpMs?: number;
   backoffMs?: { base: number; cap: number };
 }

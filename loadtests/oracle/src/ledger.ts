@@ -164,7 +164,7 @@ export class Ledger {
     const known = idHash.get(entry);
     const isOutcome = event.key === lifeEvent(event.group, event.order, "outcome").key;
     if (isOutcome && id !== undefined && known !== 0 && known !== hash52(id)) {
-      this.findings.add("twoWinners", () => event.order);
+      this.findTwoWinners(event.order);
     }
     this.#take(receiver, entry, { id, group: event.group }, atMs);
   }
@@ -177,12 +177,9 @@ export class Ledger {
     if (!this.entries.is(entry, RECEIVED)) this.#expected += 1;
   }
 
-  /** It need not be told any more. */
-  unexpect({ key }: LifeEvent): void {
-    const entry = this.entries.keys.find(key);
-    if (entry < 0 || !this.entries.is(entry, EXPECTED)) return;
-    this.entries.unmark(entry, EXPECTED);
-    if (!this.entries.is(entry, RECEIVED)) this.#expected -= 1;
+  /** Two who answered an order were told of different winners. */
+  findTwoWinners(order: string): void {
+    this.findings.add("twoWinners", () => order);
   }
 
   /** From now on `receiver` may get what is offered to `scope`, though it need not. */

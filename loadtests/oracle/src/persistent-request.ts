@@ -2,10 +2,18 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { jitteredMs } from "./jitter.ts";
 import { type Answer, codeOf, type Request, type Target } from "./target.ts";
 
-export type Outcome =
-  | { readonly kind: "done"; readonly answer: Answer }
-  /** `mayExist`: some attempt was left without an answer, or with one that does not exclude that it was carried out. */
-  | { readonly kind: "refused"; readonly code: string; readonly mayExist: boolean };
+interface Attempts {
+  readonly attempts: number;
+  /** Some attempt was left without an answer, or with one that does not exclude that it was carried out. */
+  readonly mayExist: boolean;
+}
+
+export type Outcome = Attempts &
+  (
+    | { readonly kind: "done"; readonly answer: Answer }
+    /** `body` is that of the last answer; `null` when there was none. */
+    | { readonly kind: "refused"; readonly code: string; readonly body: unknown }
+  );
 
 const TEMPORARY: ReadonlySet<number> = new Set([408, 429, 502, 503, 504]);
 
@@ -19,20 +27,24 @@ export async function requestPersistently(
   let mayExist = false;
   for (let attempt = 0; ; attempt++) {
     let code = "no-answer";
+    let body: unknown = null;
+    const attempts = attempt + 1;
     let retryAfterMs: number | undefined;
     try {
       const answer = await target.request(request);
-      if (answer.status >= 200 && answer.status < 300) return { kind: "done", answer };
+      if (answer.status >= 200 && answer.status < 300)
+        return { kind: "done", answer, attempts, mayExist };
       code = codeOf(answer);
+      ({ body } = answer);
       retryAfterMs = answer.retryAfterMs;
-      if (!TEMPORARY.has(answer.status)) return { kind: "refused", code, mayExist };
+      if (!TEMPORARY.has(answer.status)) return { kind: "refused", code, body, attempts, mayExist };
       mayExist ||= answer.status !== 429;
     } catch {
       mayExist = true;
     }
     const waitMs = jitteredMs(attempt, retryAfterMs);
     if (performance.now() - startedAtMs + waitMs > giveUpMs) {
-      return { kind: "refused", code, mayExist };
+      return { kind: "refused", code, body, attempts, mayExist };
     }
     await sleep(waitMs);
   }

@@ -11,6 +11,8 @@ export interface Snapshot {
   readonly asOf: string;
   /** Keys of the orders that it says are open. */
   readonly orders: readonly string[];
+  /** Whether there were no more than these. */
+  readonly isWhole: boolean;
 }
 
 /**
@@ -26,7 +28,7 @@ export function findSnapshotFaults(ledger: Ledger, found: Findings): void {
     const isTold = entry >= 0 && (entries.is(entry, RECEIVED) || entries.is(entry, STORED));
     return isTold ? entries.seq.get(entry) : 0;
   };
-  for (const { group, asOf, orders } of ledger.snapshots) {
+  for (const { group, asOf, orders, isWhole } of ledger.snapshots) {
     const at = parseEventId(asOf)?.sequence;
     if (at === undefined) {
       found.add("wrongAsOf", () => `"${asOf}" of ${group}`);
@@ -44,7 +46,7 @@ export function findSnapshotFaults(ledger: Ledger, found: Findings): void {
       if (listed.has(order)) {
         if (place > at) found.add("wrongAsOf", () => `${order}, placed after ${asOf}`);
         else if (isDecided(order)) found.add("wrongAsOf", () => `${order}, answered by ${asOf}`);
-      } else if (place <= at && entries.is(entry, ACKNOWLEDGED) && !isDecided(order)) {
+      } else if (isWhole && place <= at && entries.is(entry, ACKNOWLEDGED) && !isDecided(order)) {
         found.add("missedBySnapshot", () => `${order} at ${asOf}`);
       }
     }

@@ -5,6 +5,7 @@ import { openChatPerson } from "./chat-person.ts";
 import { openCourier } from "./courier.ts";
 import { createLedger, type Ledger, type Path } from "./ledger.ts";
 import { openOrderListener } from "./order-listener.ts";
+import { openShopDesk, RINGS, type ShopDesk } from "./shop-desk.ts";
 import { codeOf, type Target } from "./target.ts";
 import { openWatcher } from "./watcher.ts";
 
@@ -12,7 +13,10 @@ import { openWatcher } from "./watcher.ts";
 export interface Town {
   readonly ledgers: Record<Path, Ledger>;
   readonly vendorIds: readonly string[];
-  /** Orders, messages both ways and a fix at each vendor; resolves when all are answered. */
+  /**
+   * Orders, one of which two of the vendor's staff answer differently at the same moment, messages both ways, a fix and a
+   * look at the open orders at each vendor; resolves when all are answered.
+   */
   playRound(orders: number): Promise<void>;
   /** Resolves when everybody has the connection that they had before. */
   connected(timeoutMs: number): Promise<void>;
@@ -31,10 +35,15 @@ const START = { lat: 57.7089, lng: 11.9746 };
 export async function openTown(options: {
   target: Target;
   vendors: number;
+  /**
+   * Of an order that is placed in the first round and never answered, how many reminders come before it expires. Where it
+   * is absent, nobody waits for deadlines.
+   */
+  reminders?: number | undefined;
   giveUpMs?: number;
   backoffMs?: { base: number; cap: number };
 }): Promise<Town> {
-  const { target, vendors, giveUpMs = 60_000 } = options;
+  const { target, vendors, reminders, giveUpMs = 60_000 } = options;
   const backoff = options.backoffMs ? { backoffMs: options.backoffMs } : {};
   const ledgers = {
     orders: createLedger({ path: "orders" }),
@@ -86,6 +95,7 @@ export async function openTown(options: {
       });
     return {
       vendorId,
+      desk: openShopDesk({ target, ledger: ledgers.orders, vendorId, giveUpMs }),
       sides: { buyerId, vendorId },
       phone,
       counter,
@@ -122,6 +132,12 @@ export async function openTown(options: {
     throw error;
   }
 
+  async function placeAndAnswer(vendorId: string, desk: ShopDesk): Promise<void> {
+    const orderId = randomUUID();
+    const { kind } = await backend.postOrder({ vendorId, orderId });
+    if (kind === "done") await desk.answer(orderId, ["accepted", "rejected"]);
+  }
+
   let round = 0;
   return {
     ledgers,
@@ -130,12 +146,19 @@ export async function openTown(options: {
       round += 1;
       const place = { lat: START.lat + round * 1e-4, lng: START.lng };
       await Promise.all(
-        shops.map(async ({ vendorId, sides, phone, counter, courier }) => {
+        shops.map(async ({ vendorId, desk, sides, phone, counter, courier }) => {
           const fix = courier.report(place);
+          const decided = placeAndAnswer(vendorId, desk);
+          if (round === 1 && reminders !== undefined) {
+            const orderId = `${RINGS}${randomUUID()}`;
+            const posted = backend.postOrder({ vendorId, orderId });
+            desk.letRing(orderId, reminders);
+            await posted;
+          }
           const placed = Array.from({ length: orders }, () => backend.postOrder({ vendorId }));
           const asked = await phone.say(sides);
           const answered = asked === "acknowledged" ? counter.say(sides, "In ten minutes.") : null;
-          await Promise.all([fix, answered, ...placed]);
+          await Promise.all([fix, answered, decided, desk.readSnapshot(), ...placed]);
         }),
       );
     },

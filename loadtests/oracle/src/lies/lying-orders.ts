@@ -2,12 +2,14 @@ import type { ServerResponse } from "node:http";
 import { encodeEventId, NO_CHECK, parseEventId } from "@localstreet/contracts/event-id";
 import { encodeSseEvent } from "@localstreet/contracts/sse";
 import type { Liar } from "./liar.ts";
-import type { ApiAnswer, ApiRequest } from "./wire.ts";
+import { createLyingAlerts } from "./lying-alerts.ts";
+import { type ApiAnswer, type ApiRequest, NOT_FOUND } from "./wire.ts";
 
 interface OrderEvent {
   readonly id: string;
   readonly sequence: number;
-  readonly order: { readonly vendorId: string; readonly orderId: string };
+  readonly kind: string;
+  readonly order: { readonly vendorId: string; readonly orderId?: string };
 }
 
 interface Stream {
@@ -25,13 +27,28 @@ export function createLyingOrders(liar: Liar) {
   let heldBack: OrderEvent | undefined;
 
   const epoch = "k3j9x0ab";
-  const nextEvent = (order: OrderEvent["order"]): OrderEvent => {
+  const nextEvent = (order: OrderEvent["order"], kind = "new-order"): OrderEvent => {
     const sequence = ++lastSequence;
-    return { id: encodeEventId({ epoch, sequence, check: "aaaaaa" }), sequence, order };
+    return { id: encodeEventId({ epoch, sequence, check: "aaaaaa" }), sequence, kind, order };
   };
+  const isOf = (vendorId: string) => (event: OrderEvent) => event.order.vendorId === vendorId;
+  const idOf = (event: OrderEvent | undefined) =>
+    event?.id ?? encodeEventId({ epoch, sequence: 0, check: NO_CHECK });
+  const alerts = createLyingAlerts(liar, {
+    tell(vendorId, kind, data) {
+      const event = nextEvent({ vendorId, ...data }, kind);
+      log.push(event);
+      for (const stream of streams) {
+        if (stream.vendorId === vendorId) write(stream, event);
+      }
+      return event.id;
+    },
+    headOf: (vendorId) => idOf(log.filter(isOf(vendorId)).at(-1)),
+    start: idOf(undefined),
+  });
 
-  function write({ response }: Stream, { id, order }: OrderEvent): void {
-    response.write(encodeSseEvent({ id, event: "new-order", data: JSON.stringify(order) }));
+  function write({ response }: Stream, { id, kind, order }: OrderEvent): void {
+    response.write(encodeSseEvent({ id, event: kind, data: JSON.stringify(order) }));
   }
 
   function deliver(event: OrderEvent): void {
@@ -59,12 +76,14 @@ export function createLyingOrders(liar: Liar) {
   }
 
   function takeOrder(vendorId: string, body: ApiRequest["body"]): ApiAnswer {
-    const order = { ...body, vendorId, orderId: String(body.orderId) };
-    const key = `${vendorId}/${order.orderId}`;
+    const orderId = String(body.orderId);
+    const order = { ...body, vendorId, orderId };
+    const key = `${vendorId}/${orderId}`;
     const known = answers.get(key);
     if (known) return { status: 202, body: { ...known, duplicate: true } };
     const event = nextEvent(order);
     answers.set(key, { id: event.id });
+    alerts.place(vendorId, orderId);
     const accepted = { status: 202, body: { id: event.id, duplicate: false } };
     if (liar.once("acknowledges an order before it is stored, and loses it", 5)) return accepted;
     if (!liar.once("delivers an order that it does not store", 5)) log.push(event);
@@ -85,8 +104,8 @@ export function createLyingOrders(liar: Liar) {
 
   function openStream(stream: Stream, lastEventId: string | undefined): void {
     const { vendorId, response, isDashboard } = stream;
-    const mine = log.filter(({ order }) => order.vendorId === vendorId);
-    const to = mine.at(-1)?.id ?? encodeEventId({ epoch, sequence: 0, check: NO_CHECK });
+    const mine = log.filter(isOf(vendorId));
+    const to = idOf(mine.at(-1));
     const from = lastEventId === undefined ? null : parseEventId(lastEventId);
     const isLate = from !== null && from.sequence > 0 && !isDashboard;
     const forgets = isLate && liar.always("forgets where a stream was");
@@ -108,7 +127,14 @@ export function createLyingOrders(liar: Liar) {
   }
 
   return {
-    takeOrder,
+    /** What is posted under `/api/vendor`. */
+    take({ path, body }: ApiRequest): ApiAnswer {
+      const [, vendorId = "", , orderId, what] = path;
+      if (orderId === undefined) return takeOrder(vendorId, body);
+      return what === "ack" ? alerts.answer(vendorId, orderId, String(body.state)) : NOT_FOUND;
+    },
+    snapshot: alerts.snapshot,
+    close: alerts.close,
     openStream,
     /** A line of activity on the vendor's dashboards. */
     tellActivity(vendorId: string, text: string): void {

@@ -54,7 +54,8 @@ export async function startLyingServer(lie: string | null): Promise<LyingServer>
 
   function route(method: string | undefined, request: ApiRequest): ApiAnswer {
     const [what, id = "", more, last] = request.path;
-    if (method === "POST" && what === "vendor") return orders.takeOrder(id, request.body);
+    if (method === "POST" && what === "vendor") return orders.take(request);
+    if (method === "GET" && what === "vendor") return orders.snapshot(id);
     if (method === "POST" && what === "driver") return tracking.takeFix(request);
     if (method === "PUT" && what === "deliveries") return tracking.putDelivery(request);
     if (method === "GET" && what === "chat" && more === undefined) return chat.list(request);
@@ -118,6 +119,7 @@ export async function startLyingServer(lie: string | null): Promise<LyingServer>
     cutAll,
     async close() {
       cutAll(0);
+      orders.close();
       server.close();
       server.closeAllConnections();
       await once(server, "close");

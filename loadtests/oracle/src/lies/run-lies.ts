@@ -2,6 +2,7 @@ import { checkPlatform } from "../check.ts";
 import type { Verdict } from "../judge.ts";
 import { openTarget } from "../target.ts";
 import { LIES, type Lie } from "./lies.ts";
+import { LYING_REMINDERS } from "./lying-alerts.ts";
 import { startLyingServer } from "./lying-server.ts";
 
 const SECRET = "a secret that only the oracle's own tests know";
@@ -29,6 +30,7 @@ export async function hearServer(lie: string | null): Promise<Verdict[]> {
       orders: isRare ? MANY_ORDERS : FEW_ORDERS,
       everyMs: 40,
       settleMs: lie === null ? HONEST_SETTLE_MS : LYING_SETTLE_MS,
+      reminders: LYING_REMINDERS,
       giveUpMs: 5_000,
       backoffMs: { base: 40, cap: 100 },
       beforeRound(round) {
