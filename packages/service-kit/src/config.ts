@@ -59,8 +59,21 @@ export const redisEnv = {
 
 export const postgresEnv = { DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }) };
 
+/** Variables of a service that holds connections open. Those of one user are counted in Redis (PROTOCOL.md E9). */
+export const connectionEnv = {
+  CONNECTIONS_PER_USER: countEnv(LIMITS.connectionsPerUser),
+  /** How long the connections of a replica that says nothing more count, and how often it says them all again. */
+  LEASE_MS: countEnv(LIMITS.leaseMs),
+  LEASE_REFRESH_MS: countEnv(LIMITS.leaseRefreshMs),
+  /** A connection is sent away at this age or up to a quarter later (E10). */
+  CONNECTION_AGE_MS: millisecondsEnv(LIMITS.connectionAgeMs),
+  /** How long before the end of its token a client is told (A7). */
+  TOKEN_EXPIRING_MS: millisecondsEnv(LIMITS.tokenExpiringMs),
+};
+
 /** Variables of a service that holds WebSockets. */
 export const socketEnv = {
+  ...connectionEnv,
   FRAME_BYTES: countEnv(LIMITS.frameBytes),
   FRAMES_PER_SECOND: countEnv(LIMITS.framesPerSecond),
   AUTHENTICATE_MS: millisecondsEnv(LIMITS.authenticateMs),
@@ -72,6 +85,7 @@ export const socketEnv = {
 export type CommonConfig = z.infer<z.ZodObject<typeof commonEnv>>;
 export type RedisConfig = z.infer<z.ZodObject<typeof redisEnv>>;
 export type NatsConfig = z.infer<z.ZodObject<typeof natsEnv>>;
+export type ConnectionConfig = z.infer<z.ZodObject<typeof connectionEnv>>;
 export type SocketConfig = z.infer<z.ZodObject<typeof socketEnv>>;
 
 export class ConfigError extends Error {

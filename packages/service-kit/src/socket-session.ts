@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import type { Role } from "@localstreet/contracts/auth";
 import type { authenticateFrameSchema } from "@localstreet/contracts/chat";
 import { CLOSE, type CloseCode } from "@localstreet/contracts/close-codes";
+import { userConnections } from "@localstreet/contracts/keys";
 import { invalidRequest, Problem } from "@localstreet/contracts/problem";
 import {
   encodeTextFrame,
@@ -13,6 +14,8 @@ import type { RawData, WebSocket } from "ws";
 import type { z } from "zod";
 import type { Principal } from "./auth.ts";
 import type { CommonConfig, SocketConfig } from "./config.ts";
+import { connectionAgeMs } from "./connection-age.ts";
+import type { ConnectionLeases } from "./connection-leases.ts";
 import { problemOf } from "./http.ts";
 import { type Rate, TokenBucket } from "./rate-limit.ts";
 import type { ServiceKit } from "./service.ts";
@@ -47,6 +50,7 @@ export interface SocketHandlers<F extends ClientFrame, Data> {
 
 export interface SocketContext<F extends ClientFrame, Data> extends SocketHandlers<F, Data> {
   readonly kit: ServiceKit<CommonConfig & SocketConfig>;
+  readonly leases: ConnectionLeases;
   /** Of the frames of one socket. */
   readonly frameRate: Rate;
   /** The server closes a socket, for whatever reason. */
@@ -62,8 +66,6 @@ const WAITING_FRAMES = 32;
 const REFUSED_FRAMES = 100;
 /** A client that was not over the rate for this long is no flooder, in milliseconds. */
 const FORGIVEN_AFTER_MS = 10_000;
-/** How long before the end of its token a client is told (PROTOCOL.md A7), in milliseconds. */
-const EXPIRY_NOTICE_MS = 60_000;
 const RECONNECT_SPREAD_MS = 5_000;
 
 /** A socket of a route, from its upgrade to its close. */
@@ -73,6 +75,7 @@ export class OpenSocket<F extends ClientFrame, Data> implements SocketSession<Da
   readonly #route: SocketContext<F, Data>;
   readonly #socket: WebSocket;
   readonly #openedAtMs = performance.now();
+  readonly #oldAtMs: number;
   #principal: Principal | undefined;
   #data: { value: Data } | undefined;
   #waiting: string[] = [];
@@ -94,6 +97,7 @@ export class OpenSocket<F extends ClientFrame, Data> implements SocketSession<Da
     const { config, logger } = route.kit;
     this.#route = route;
     this.#socket = socket;
+    this.#oldAtMs = this.#openedAtMs + connectionAgeMs(config);
     this.#frames = new TokenBucket(route.frameRate, this.#openedAtMs);
     this.connection = openWsConnection(socket, rawSocket, {
       outboxBytes: config.OUTBOX_BYTES,
@@ -105,7 +109,7 @@ export class OpenSocket<F extends ClientFrame, Data> implements SocketSession<Da
     });
     socket.on("error", (error) => logger.debug({ err: error }, "socket error"));
     socket.on("close", () => this.#closed());
-    if (principal) this.#admit(principal);
+    if (principal) void this.#enter(principal);
   }
 
   get principal(): Principal {
@@ -136,7 +140,7 @@ export class OpenSocket<F extends ClientFrame, Data> implements SocketSession<Da
     this.connection.close(code, reason);
   }
 
-  /** Looks after deadlines: of authentication, of the token, of the answer to a ping. */
+  /** Looks after deadlines: of authentication, of the token, of the connection, of the answer to a ping. */
   sweep(nowMs: number, wallMs: number): void {
     const { config } = this.#route.kit;
     if (this.#closing) return;
@@ -151,7 +155,11 @@ export class OpenSocket<F extends ClientFrame, Data> implements SocketSession<Da
       this.end(CLOSE.unauthenticated, "the token has expired");
       return;
     }
-    if (leftMs <= EXPIRY_NOTICE_MS && !this.#expiryTold) {
+    if (nowMs >= this.#oldAtMs) {
+      this.end(CLOSE.goingAway, "past its age");
+      return;
+    }
+    if (leftMs <= config.TOKEN_EXPIRING_MS && !this.#expiryTold) {
       this.#expiryTold = true;
       this.send({ type: "token-expiring", expiresAt: isoTime(this.#principal.expiresAtMs) });
     }
@@ -173,7 +181,15 @@ export class OpenSocket<F extends ClientFrame, Data> implements SocketSession<Da
     }
   }
 
-  #admit(principal: Principal, ref?: number): void {
+  /** The person was known at the upgrade: frames that come meanwhile wait. */
+  async #enter(principal: Principal): Promise<void> {
+    this.#busy = true;
+    await this.#admit(principal);
+    await this.#work();
+  }
+
+  async #admit(principal: Principal, ref?: number): Promise<void> {
+    if (!this.#data && !(await this.#isCounted(principal, ref))) return;
     this.#principal = principal;
     this.#expiryTold = false;
     if (this.#data) this.#route.onRenew?.(this);
@@ -185,6 +201,22 @@ export class OpenSocket<F extends ClientFrame, Data> implements SocketSession<Da
       expiresAt: isoTime(principal.expiresAtMs),
       pingIntervalMs: this.#route.kit.config.PING_INTERVAL_MS,
     });
+  }
+
+  /** Whether this connection is among those that the person may have (PROTOCOL.md E9); if not, it is ended. */
+  async #isCounted({ personId }: Principal, ref: number | undefined): Promise<boolean> {
+    const { kit, leases } = this.#route;
+    const connections = userConnections(personId);
+    const verdict = await leases.acquire(connections, kit.config.CONNECTIONS_PER_USER);
+    if (verdict === "too-many") {
+      if (this.#closing) return false;
+      this.#answer(new Problem("too-many-connections"), ref);
+      this.end(CLOSE.tooMany, "too many connections");
+      return false;
+    }
+    if (!this.#closing) return true;
+    leases.release(connections);
+    return false;
   }
 
   #receive(data: RawData, isBinary: boolean): void {
@@ -264,7 +296,7 @@ export class OpenSocket<F extends ClientFrame, Data> implements SocketSession<Da
     if (before && (before.personId !== principal.personId || before.role !== principal.role)) {
       throw new Problem("forbidden", "Another person needs another connection");
     }
-    this.#admit(principal, frame.ref);
+    await this.#admit(principal, frame.ref);
   }
 
   #answer(problem: Problem, ref?: number): void {
@@ -281,7 +313,9 @@ export class OpenSocket<F extends ClientFrame, Data> implements SocketSession<Da
   #closed(): void {
     this.#closing = true;
     this.#waiting = [];
-    if (this.#data) this.#route.onClose(this);
+    if (!this.#data) return;
+    this.#route.leases.release(userConnections(this.principal.personId));
+    this.#route.onClose(this);
   }
 }
 

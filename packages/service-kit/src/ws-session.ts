@@ -4,6 +4,7 @@ import { Problem } from "@localstreet/contracts/problem";
 import { Counter, Gauge } from "prom-client";
 import type { Principal } from "./auth.ts";
 import type { CommonConfig, SocketConfig } from "./config.ts";
+import type { ConnectionLeases } from "./connection-leases.ts";
 import { REPLICA_HEADER } from "./http.ts";
 import type { ServiceKit } from "./service.ts";
 import { type ClientFrame, OpenSocket, type SocketHandlers } from "./socket-session.ts";
@@ -22,14 +23,15 @@ const SWEEP_MS = 500;
 
 /**
  * A WebSocket route with everything that chat and tracking do alike: authentication at the upgrade or by the first
- * frame (PROTOCOL.md A4), the end of a token (A7), checked frames (E2), liveness and closes (E3, E4).
+ * frame (PROTOCOL.md A4), the end of a token (A7), checked frames (E2), liveness and closes (E3, E4), how many (E9) and how
+ * old they may be (E10).
  *
  * `onFrame` handles one frame of a session at a time, in order. A `Problem` that it throws, and an error that calls
  * itself `retryable`, is answered under the frame's `ref`; any other error is logged and answered as `internal`.
  */
 export async function registerSocketRoute<F extends ClientFrame, Data>(
   kit: ServiceKit<CommonConfig & SocketConfig>,
-  route: SocketHandlers<F, Data> & { readonly path: string },
+  route: SocketHandlers<F, Data> & { readonly path: string; readonly leases: ConnectionLeases },
 ): Promise<SocketRoute> {
   const { config, http, logger, authenticator, metrics } = kit;
   const sockets = new Set<OpenSocket<F, Data>>();
@@ -49,6 +51,7 @@ export async function registerSocketRoute<F extends ClientFrame, Data>(
   });
   const context = {
     kit,
+    leases: route.leases,
     frameRate: { perSecond: config.FRAMES_PER_SECOND, burst: config.FRAMES_PER_SECOND * 2 },
     roles: route.roles,
     frameSchema: route.frameSchema,
@@ -95,6 +98,8 @@ export async function registerSocketRoute<F extends ClientFrame, Data>(
       const opened = new OpenSocket(context, socket, request.raw.socket, admitted.get(request));
       sockets.add(opened);
       socket.once("close", () => sockets.delete(opened));
+      // A drain that began while the token was checked does not know of this socket.
+      if (kit.isDraining()) opened.end(CLOSE.goingAway, "draining");
     },
   );
 

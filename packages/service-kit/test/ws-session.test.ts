@@ -1,10 +1,17 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { authenticateFrameSchema } from "@localstreet/contracts/chat";
 import { Problem } from "@localstreet/contracts/problem";
 import { encodeTextFrame } from "@localstreet/fanout/ws-connection";
+import { createPasswords } from "@localstreet/stores/credentials";
+import { type RedisServer, startRedis } from "@localstreet/stores/redis-server";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import WebSocket from "ws";
 import { z } from "zod";
-import { commonEnv, readConfig, socketEnv } from "../src/config.ts";
+import { commonEnv, readConfig, redisEnv, socketEnv } from "../src/config.ts";
+import { openConnectionLeases } from "../src/connection-leases.ts";
+import { openRedis } from "../src/redis.ts";
 import { type RunningService, startService } from "../src/service.ts";
 import { signToken } from "../src/sign-token.ts";
 import { registerSocketRoute, type SocketRoute } from "../src/ws-session.ts";
@@ -17,54 +24,99 @@ const sayFrameSchema = z.strictObject({
 });
 const frameSchema = z.discriminatedUnion("type", [authenticateFrameSchema, sayFrameSchema]);
 
-function startEcho(env: Record<string, string> = {}): Promise<RunningService> {
+let folder: string;
+let redisServer: RedisServer;
+
+function startEcho(
+  env: Record<string, string> = {},
+  beforeAuthentication?: () => Promise<void>,
+): Promise<RunningService> {
   return startService({
     name: "echo",
-    config: readConfig(z.object({ ...commonEnv, ...socketEnv }), {
+    config: readConfig(z.object({ ...commonEnv, ...socketEnv, ...redisEnv }), {
       PORT: "0",
       ADMIN_PORT: "0",
       REPLICA_NAME: "echo-1",
       LOG_LEVEL: "silent",
       AUTH_JWT_SECRET: SECRET,
+      REDIS_URL: redisServer.url("chat-ws"),
+      CONNECTIONS_PER_USER: "10000",
       ALLOWED_ORIGINS: "https://shop.example",
       ...env,
     }),
     async buildApp(kit) {
-      const route: SocketRoute = await registerSocketRoute(kit, {
-        path: "/ws",
-        roles: ["buyer", "vendor"],
-        frameSchema,
-        onOpen: () => ({ said: 0 }),
-        async onFrame(session, frame) {
-          // The later frame of a client must not overtake the earlier, slower one.
-          if (frame.text === "slow") await new Promise((resolve) => setTimeout(resolve, 20));
-          if (frame.text === "refuse") throw new Problem("not-found");
-          if (frame.text === "store") throw Object.assign(new Error("away"), { retryable: true });
-          if (frame.text === "bug") throw new Error("a secret of ours");
-          if (frame.text === "flood") {
-            const big = encodeTextFrame(JSON.stringify({ type: "big", text: "x".repeat(60_000) }));
-            for (let count = 0; count < 2_000; count += 1) session.connection.send(big);
-          }
-          session.data.said += 1;
-          session.send({
-            type: "said",
-            ref: frame.ref,
-            text: frame.text,
-            count: session.data.said,
-          });
-        },
-        onClose() {},
+      const { config, logger, metrics } = kit;
+      const redis = await openRedis(kit);
+      const leases = openConnectionLeases({
+        redis,
+        service: "chat-ws",
+        leaseMs: config.LEASE_MS,
+        refreshMs: config.LEASE_REFRESH_MS,
+        logger,
+        metrics,
       });
-      return { drain: (windowMs) => route.drain(windowMs), close: async () => route.close() };
+      const { authenticate } = kit.authenticator;
+      const authenticator = {
+        ...kit.authenticator,
+        authenticate: async (...request: Parameters<typeof authenticate>) => {
+          await beforeAuthentication?.();
+          return await authenticate(...request);
+        },
+      };
+      const route: SocketRoute = await registerSocketRoute(
+        { ...kit, authenticator },
+        {
+          path: "/ws",
+          leases,
+          roles: ["buyer", "vendor"],
+          frameSchema,
+          onOpen: () => ({ said: 0 }),
+          async onFrame(session, frame) {
+            // The later frame of a client must not overtake the earlier, slower one.
+            if (frame.text === "slow") await new Promise((resolve) => setTimeout(resolve, 20));
+            if (frame.text === "refuse") throw new Problem("not-found");
+            if (frame.text === "store") throw Object.assign(new Error("away"), { retryable: true });
+            if (frame.text === "bug") throw new Error("a secret of ours");
+            if (frame.text === "flood") {
+              const big = encodeTextFrame(
+                JSON.stringify({ type: "big", text: "x".repeat(60_000) }),
+              );
+              for (let count = 0; count < 2_000; count += 1) session.connection.send(big);
+            }
+            session.data.said += 1;
+            session.send({
+              type: "said",
+              ref: frame.ref,
+              text: frame.text,
+              count: session.data.said,
+            });
+          },
+          onClose() {},
+        },
+      );
+      return {
+        drain: (windowMs) => route.drain(windowMs),
+        async close() {
+          route.close();
+          await leases.close();
+          redis.disconnect();
+        },
+      };
     },
   });
 }
 
 let echo: RunningService;
 beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "localstreet-sockets-"));
+  redisServer = await startRedis({ dir: folder, passwords: createPasswords() });
   echo = await startEcho();
 });
-afterAll(() => echo.stop());
+afterAll(async () => {
+  await echo.stop();
+  await redisServer.stop();
+  await rm(folder, { recursive: true, force: true });
+});
 
 const tokenFor = (role: "buyer" | "driver" = "buyer", expiresInSeconds = 600, sub = "ana") =>
   signToken({ secret: SECRET, sub, role, expiresInSeconds });
@@ -300,4 +352,101 @@ describe("E4: closes", () => {
       expect(frames.at(-1)).toMatchObject({ type: "goaway", code: 1001, reconnect: true });
     }
   });
+});
+
+describe("E9: connections of one person", () => {
+  const isOver = ({ code }: Frame) => code === "too-many-connections";
+
+  test("E9 E3: over two replicas and both ways to authenticate the eleventh is refused with 4429, the ten go on", async () => {
+    const env = { CONNECTIONS_PER_USER: "10" };
+    const replicas = [await startEcho(env), await startEcho(env)] as const;
+    const authorization = `Bearer ${await tokenFor("buyer", 600, "bea")}`;
+    const ten = Array.from({ length: 10 }, (_, index) =>
+      open(replicas[index % 2 ? 0 : 1], { authorization }),
+    );
+    for (const client of ten) await client.frame(({ type }) => type === "authenticated");
+    for (const service of replicas) {
+      const atUpgrade = open(service, { authorization });
+      expect(await atUpgrade.closed).toBe(4429);
+      expect(atUpgrade.frames.map(({ type, code }) => [type, code])).toEqual([
+        ["error", "too-many-connections"],
+        ["goaway", 4429],
+      ]);
+      const byFrame = open(service);
+      await byFrame.opened;
+      byFrame.send({
+        type: "authenticate",
+        ref: 3,
+        token: await tokenFor("buyer", 600, "bea"),
+      });
+      expect(await byFrame.closed).toBe(4429);
+      expect(byFrame.frames.find(isOver)).toMatchObject({ ref: 3, retryable: true });
+    }
+    for (const client of ten) {
+      client.send({ type: "say", ref: 1, text: "still here" });
+      await client.frame(({ ref }) => ref === 1);
+    }
+    // Authenticating again is no other connection, and one that goes makes room.
+    ten[0]?.send({ type: "authenticate", ref: 2, token: await tokenFor("buyer", 600, "bea") });
+    await ten[0]?.frame(({ type, ref }) => type === "authenticated" && ref === 2);
+    ten[0]?.socket.close();
+    await ten[0]?.closed;
+    await expect
+      .poll(async () => {
+        const client = open(replicas[0], { authorization });
+        const first = await Promise.race([
+          client.closed,
+          client.frame(({ type }) => type === "authenticated").then(() => "in"),
+        ]);
+        return first;
+      })
+      .toBe("in");
+    await Promise.all(replicas.map((service) => service.stop()));
+  });
+});
+
+describe("E10: the age of a connection", () => {
+  test("E10 E3: at its age, and not all at once, a client is sent away with 1001 and may come back", async () => {
+    const service = await startEcho({ CONNECTION_AGE_MS: "1600" });
+    const startMs = performance.now();
+    const clients = await Promise.all(Array.from({ length: 12 }, () => openAuthenticated(service)));
+    const ages = await Promise.all(
+      clients.map(async ({ closed, frames }) => {
+        expect(await closed).toBe(1001);
+        expect(frames.at(-1)).toMatchObject({ type: "goaway", code: 1001, reconnect: true });
+        return performance.now() - startMs;
+      }),
+    );
+    expect(Math.min(...ages)).toBeGreaterThanOrEqual(1_500);
+    expect(Math.max(...ages)).toBeLessThan(3_500);
+    await service.stop();
+  });
+});
+
+test("E3: a socket that was being authenticated when a drain began gets its goaway too", async () => {
+  let arrived = () => {};
+  const arrival = new Promise<void>((resolve) => {
+    arrived = resolve;
+  });
+  let proceed = () => {};
+  const gate = new Promise<void>((resolve) => {
+    proceed = resolve;
+  });
+  let isSlow = false;
+  const service = await startEcho({}, async () => {
+    if (!isSlow) return;
+    arrived();
+    await gate;
+  });
+  // The drain lasts, because it sends these two away one after the other.
+  await openAuthenticated(service);
+  await openAuthenticated(service);
+  isSlow = true;
+  const late = open(service, { authorization: `Bearer ${await tokenFor()}` });
+  await arrival;
+  const drained = service.drain(400);
+  proceed();
+  expect(await late.closed).toBe(1001);
+  expect(late.frames.at(-1)).toMatchObject({ type: "goaway", code: 1001, reconnect: true });
+  await drained;
 });

@@ -2,8 +2,10 @@ import { connectBus } from "@localstreet/bus/connection";
 import { liveChatSubject } from "@localstreet/contracts/subjects";
 import { openChatStore } from "@localstreet/db/chat-store";
 import { openPool } from "@localstreet/db/pool";
+import { openConnectionLeases } from "@localstreet/service-kit/connection-leases";
 import { natsOptions, registerNatsMetrics } from "@localstreet/service-kit/nats";
 import { createRateLimiter } from "@localstreet/service-kit/rate-limit";
+import { openRedis } from "@localstreet/service-kit/redis";
 import type { App, ServiceKit } from "@localstreet/service-kit/service";
 import { startCatchUp } from "./catch-up.ts";
 import { openChatFeed } from "./chat-feed.ts";
@@ -27,6 +29,15 @@ export async function buildApp(kit: ServiceKit<ChatConfig>): Promise<App> {
     onIdleError: (error) => logger.warn({ err: error }, "a connection to Postgres broke"),
   });
   const store = openChatStore(pool);
+  const redis = await openRedis(kit);
+  const leases = openConnectionLeases({
+    redis,
+    service: "chat-ws",
+    leaseMs: config.LEASE_MS,
+    refreshMs: config.LEASE_REFRESH_MS,
+    logger,
+    metrics: kit.metrics,
+  });
   const bus = await connectBus(natsOptions(kit));
   registerNatsMetrics(kit, bus);
   const feed = openChatFeed({
@@ -68,7 +79,7 @@ export async function buildApp(kit: ServiceKit<ChatConfig>): Promise<App> {
     groupCommit,
   });
   registerHistoryRoutes(kit, { store, membership, sendMessage });
-  const socketRoute = await registerChatSocket(kit, { feed, sendMessage });
+  const socketRoute = await registerChatSocket(kit, { feed, leases, sendMessage });
 
   return {
     async drain(windowMs) {
@@ -79,6 +90,8 @@ export async function buildApp(kit: ServiceKit<ChatConfig>): Promise<App> {
       socketRoute.close();
       catchUp.stop();
       feed.close();
+      await leases.close();
+      redis.disconnect();
       await bus.close();
       await pool.end();
     },

@@ -1,6 +1,7 @@
 import { type ChatClientFrame, chatClientFrameSchema } from "@localstreet/contracts/chat";
 import { type Party, partyKey } from "@localstreet/contracts/subjects";
 import type { Principal } from "@localstreet/service-kit/auth";
+import type { ConnectionLeases } from "@localstreet/service-kit/connection-leases";
 import type { ServiceKit } from "@localstreet/service-kit/service";
 import { registerSocketRoute, type SocketRoute } from "@localstreet/service-kit/ws-session";
 import type { ChatFeed, ChatListener } from "./chat-feed.ts";
@@ -15,10 +16,15 @@ interface SessionData {
 /** `GET /api/chat/ws` (PROTOCOL.md C1 to C3). */
 export async function registerChatSocket(
   kit: ServiceKit<ChatConfig>,
-  { feed, sendMessage }: { feed: ChatFeed; sendMessage: SendMessage },
+  {
+    feed,
+    leases,
+    sendMessage,
+  }: { feed: ChatFeed; leases: ConnectionLeases; sendMessage: SendMessage },
 ): Promise<SocketRoute> {
   return await registerSocketRoute<ChatClientFrame, SessionData>(kit, {
     path: "/api/chat/ws",
+    leases,
     roles: ["buyer", "vendor"],
     frameSchema: chatClientFrameSchema,
     onOpen(session) {

@@ -48,6 +48,7 @@ export async function startChat(env: Record<string, string> = {}): Promise<Chat>
         REDIS_URL: stores.redis.url("chat-ws"),
         DATABASE_URL: stores.postgres.url("chat-ws", "localstreet"),
         MESSAGES_PER_SECOND: "10000",
+        CONNECTIONS_PER_USER: "10000",
         MESSAGES_BURST: "10000",
         FRAMES_PER_SECOND: "10000",
         ...env,

@@ -1,5 +1,6 @@
 import { connectBus } from "@localstreet/bus/connection";
 import { openDeliveries } from "@localstreet/bus/deliveries";
+import { openConnectionLeases } from "@localstreet/service-kit/connection-leases";
 import { natsOptions, registerNatsMetrics } from "@localstreet/service-kit/nats";
 import { openRedis } from "@localstreet/service-kit/redis";
 import type { App, ServiceKit } from "@localstreet/service-kit/service";
@@ -13,6 +14,14 @@ import { registerWatchRoute } from "./watch-route.ts";
 export async function buildApp(kit: ServiceKit<TrackingFanoutConfig>): Promise<App> {
   const { config, logger } = kit;
   const redis = await openRedis(kit);
+  const leases = openConnectionLeases({
+    redis,
+    service: "tracking-fanout",
+    leaseMs: config.LEASE_MS,
+    refreshMs: config.LEASE_REFRESH_MS,
+    logger,
+    metrics: kit.metrics,
+  });
   const positions = createPositions(redis);
   const bus = await connectBus(natsOptions(kit));
   registerNatsMetrics(kit, bus);
@@ -25,7 +34,7 @@ export async function buildApp(kit: ServiceKit<TrackingFanoutConfig>): Promise<A
     watchesPerConnection: config.WATCHES_PER_CONNECTION,
   });
   registerDeliveryRoutes(kit, { deliveries, positions });
-  const socketRoute = await registerWatchRoute(kit, watches);
+  const socketRoute = await registerWatchRoute(kit, { leases, watches });
 
   return {
     drain: (windowMs) => socketRoute.drain(windowMs),
@@ -33,6 +42,7 @@ export async function buildApp(kit: ServiceKit<TrackingFanoutConfig>): Promise<A
       socketRoute.close();
       feed.close();
       deliveries.close();
+      await leases.close();
       await bus.close();
       redis.disconnect();
     },

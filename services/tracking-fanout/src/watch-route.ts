@@ -2,6 +2,7 @@ import {
   type TrackingClientFrame,
   trackingClientFrameSchema,
 } from "@localstreet/contracts/tracking";
+import type { ConnectionLeases } from "@localstreet/service-kit/connection-leases";
 import type { ServiceKit } from "@localstreet/service-kit/service";
 import { registerSocketRoute, type SocketRoute } from "@localstreet/service-kit/ws-session";
 import type { TrackingFanoutConfig } from "./config.ts";
@@ -10,10 +11,11 @@ import type { DeliveryWatches, TrackingSessionData } from "./delivery-watches.ts
 /** `GET /api/tracking/ws` (PROTOCOL.md T5 to T8). */
 export async function registerWatchRoute(
   kit: ServiceKit<TrackingFanoutConfig>,
-  watches: DeliveryWatches,
+  { leases, watches }: { leases: ConnectionLeases; watches: DeliveryWatches },
 ): Promise<SocketRoute> {
   return await registerSocketRoute<TrackingClientFrame, TrackingSessionData>(kit, {
     path: "/api/tracking/ws",
+    leases,
     roles: ["buyer", "vendor"],
     frameSchema: trackingClientFrameSchema,
     onOpen: () => ({ watches: new Map(), isOpen: true }),

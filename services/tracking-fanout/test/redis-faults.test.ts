@@ -1,5 +1,10 @@
 import { personIdSchema } from "@localstreet/contracts/ids";
-import { positionKey, watchedKey } from "@localstreet/contracts/keys";
+import {
+  connectionsKey,
+  positionKey,
+  userConnections,
+  watchedKey,
+} from "@localstreet/contracts/keys";
 import { tokenFor } from "@localstreet/testkit/tokens";
 import { until } from "@localstreet/testkit/wait";
 import { Redis } from "ioredis";
@@ -88,7 +93,7 @@ test("E7: a Redis that hangs holds up a watch for a bounded time", async () => {
   buyer.close();
 });
 
-test("O4: Redis refuses this service everything but reading positions and setting watch flags", async () => {
+test("O4: Redis refuses this service everything but reading positions, setting watch flags and counting its connections", async () => {
   const driverId = personIdSchema.parse("somebody");
   const redis = new Redis(tracking.stores.redis.url("tracking-fanout"), {
     disableClientInfo: true,
@@ -101,7 +106,8 @@ test("O4: Redis refuses this service everything but reading positions and settin
   await refused(redis.get(watchedKey(driverId)));
   await refused(redis.del(watchedKey(driverId)));
   await refused(redis.set("other", "1"));
-  await refused(redis.eval("return 1", 0));
+  await refused(redis.eval("return 1", 1, positionKey(driverId)));
+  await refused(redis.hgetall(connectionsKey("chat-ws", userConnections(driverId))));
   await refused(redis.keys("*"));
   await refused(redis.flushall());
   await refused(redis.config("GET", "*"));

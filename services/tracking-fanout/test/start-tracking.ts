@@ -51,6 +51,7 @@ export async function startTracking(
       NATS_PASSWORD: nats.password,
       REDIS_URL: stores.redis.url(name),
       FIXES_PER_SECOND: "10000",
+      CONNECTIONS_PER_USER: "10000",
       FIXES_BURST: "10000",
       ...env,
     };
