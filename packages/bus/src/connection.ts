@@ -1,6 +1,6 @@
 import { inboxPrefix } from "@localstreet/contracts/grants";
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
-import { type Msg, PermissionViolationError } from "@nats-io/transport-node";
+import { createInbox, type Msg, PermissionViolationError } from "@nats-io/transport-node";
 import { BusUnavailableError, toBusError } from "./bus-error.ts";
 import { firstConnection } from "./first-connection.ts";
 import { setInternals } from "./internals.ts";
@@ -123,7 +123,7 @@ export async function connectBus(options: ConnectBusOptions): Promise<Bus> {
   const reconnectListeners = new Set<() => void>();
   const requests = new Requests({
     nats,
-    inboxPrefix: inboxPrefix(options.user),
+    inbox: createInbox(inboxPrefix(options.user)),
     timeoutMs: requestTimeoutMs,
     limits: { publish: options.maxPublishesInFlight ?? 2_048, read: maxCallsUnderWay },
   });
@@ -239,6 +239,7 @@ export async function connectBus(options: ConnectBusOptions): Promise<Bus> {
     js: jetstream(nats, { ...timeouts, checkAPI: false }),
     jsm: await jetstreamManager(nats, { ...timeouts, checkAPI: false }),
     logger,
+    newInbox: () => createInbox(inboxPrefix(options.user)),
     call,
   });
   return bus;

@@ -12,6 +12,8 @@ export interface BusInternals {
   readonly js: JetStreamClient;
   readonly jsm: JetStreamManager;
   readonly logger: BusLogger;
+  /** A subject for answers that this user may subscribe to. */
+  newInbox(): string;
   /**
    * Runs one request of the client's. Fails at once while disconnected, when too many are under way, and when the connection goes.
    *

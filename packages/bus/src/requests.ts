@@ -1,5 +1,4 @@
 import {
-  createInbox,
   errors,
   type Msg,
   type MsgHdrs,
@@ -55,14 +54,14 @@ export class Requests {
 
   constructor(options: {
     nats: NatsConnection;
-    inboxPrefix: string;
+    inbox: string;
     timeoutMs: number;
     limits: Readonly<Record<Lane, number>>;
   }) {
     this.#nats = options.nats;
     this.#timeoutMs = options.timeoutMs;
     this.#limits = options.limits;
-    this.#inbox = `${createInbox(options.inboxPrefix)}.`;
+    this.#inbox = `${options.inbox}.`;
     this.#nats.subscribe(`${this.#inbox}*`, {
       callback: (error, message) => {
         if (!error) this.#accept(message);
