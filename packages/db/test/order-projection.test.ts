@@ -1,0 +1,395 @@
+import { orderIdSchema, personIdSchema, vendorIdSchema } from "@localstreet/contracts/ids";
+import type { NewOrder } from "@localstreet/contracts/order";
+import { type VendorEvent, vendorEventMessageId } from "@localstreet/contracts/vendor-events";
+import { until } from "@localstreet/testkit/wait";
+import fc from "fast-check";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { type FiredOrder, fireDueOrders } from "../src/order-deadlines.ts";
+import {
+  applyEvents,
+  type LoggedEvent,
+  leaseProjection,
+  type ProjectionPosition,
+  releaseProjection,
+  restartProjection,
+} from "../src/order-projection.ts";
+import { ORDER_COLUMNS, type OrderRow, orderState } from "../src/order-row.ts";
+import { openPool, type Pool } from "../src/pool.ts";
+import { startDatabase, type TestDatabase } from "./start-database.ts";
+
+let database: TestDatabase;
+let pool: Pool;
+
+beforeAll(async () => {
+  database = await startDatabase();
+  pool = openPool({ url: database.url("notification-sse"), statementTimeoutMs: 2_000 });
+});
+afterAll(async () => {
+  await pool?.end();
+  await database?.stop();
+});
+beforeEach(async () => {
+  await pool.query("DELETE FROM orders");
+  await pool.query("UPDATE projections SET history = 0, sequence = 0, lease_until = now()");
+});
+
+const START_MS = Date.UTC(2026, 0, 1);
+const vendorId = vendorIdSchema.parse("bakery");
+const sam = personIdSchema.parse("sam");
+const deadlines = {
+  remindAfterMs: 30_000,
+  remindEveryMs: 30_000,
+  escalateAfterMs: 120_000,
+  nobodyAfterMs: 10_000,
+  expireAfterMs: 600_000,
+};
+const lease = { holder: "one", leaseMs: 60_000 };
+
+/** A log that the test writes: one event a second. */
+function logged(events: readonly VendorEvent[], afterSequence = 0): LoggedEvent[] {
+  return events.map((event, index) => ({
+    ...event,
+    sequence: afterSequence + index + 1,
+    messageId: vendorEventMessageId(event),
+    storedAt: new Date(START_MS + (afterSequence + index) * 1_000),
+  }));
+}
+
+const at = new Date(START_MS).toISOString();
+const about = (orderId: string) => ({ orderId: orderIdSchema.parse(orderId), vendorId, at });
+
+function placed(orderId: string, changes: Partial<NewOrder> = {}): VendorEvent {
+  const order = {
+    orderId: orderIdSchema.parse(orderId),
+    vendorId,
+    buyerId: personIdSchema.parse("ana"),
+    items: [{ name: "Kanelbulle", quantity: 2, unitPrice: 3_500 }],
+    total: 7_000,
+    currency: "SEK",
+    placedAt: at,
+    ...changes,
+  };
+  return { vendorId, kind: "new-order", data: order };
+}
+function acknowledged(
+  orderId: string,
+  state: "received" | "seen" | "accepted" | "rejected",
+): VendorEvent {
+  return { vendorId, kind: "order-acknowledged", data: { ...about(orderId), state, by: sam } };
+}
+function updated(
+  orderId: string,
+  status: "accepted" | "rejected" | "preparing" | "delivered" | "cancelled" | "placed" | "expired",
+): VendorEvent {
+  return { vendorId, kind: "order-updated", data: { ...about(orderId), status } };
+}
+function reminded(orderId: string, reminder: number): VendorEvent {
+  const data = { ...about(orderId), reminder, total: 7_000, currency: "SEK", placedAt: at };
+  return { vendorId, kind: "order-reminder", data };
+}
+function escalated(orderId: string): VendorEvent {
+  const data = { ...about(orderId), reason: "unanswered" as const, placedAt: at };
+  return { vendorId, kind: "order-escalated", data };
+}
+function expired(orderId: string): VendorEvent {
+  return { vendorId, kind: "order-expired", data: { ...about(orderId), placedAt: at } };
+}
+
+async function takeLease(holder = lease.holder): Promise<ProjectionPosition> {
+  const position = await leaseProjection(pool, { ...lease, holder });
+  if (!position) throw new Error("another holds the lease");
+  return position;
+}
+
+/** Applies the events in batches of `size`. @returns how many Postgres could not hold. */
+async function apply(events: readonly LoggedEvent[], size = 500): Promise<number> {
+  let from = await takeLease();
+  let refused = 0;
+  for (let index = 0; index < events.length; index += size) {
+    const batch = events.slice(index, index + size);
+    const { sequence, messageId } = batch.at(-1) as LoggedEvent;
+    const outcome = await applyEvents(pool, {
+      ...lease,
+      from,
+      events: batch,
+      to: { sequence, messageId },
+      throughAt: null,
+      deadlines,
+    });
+    if (outcome.status === "fenced") throw new Error("fenced");
+    from = outcome.position;
+    refused += outcome.refused;
+  }
+  return refused;
+}
+
+async function rows(): Promise<OrderRow[]> {
+  return (
+    await pool.query<OrderRow>(`SELECT ${ORDER_COLUMNS} FROM orders o ORDER BY vendor_id, order_id`)
+  ).rows;
+}
+
+async function rowAfter(...events: VendorEvent[]) {
+  await pool.query("DELETE FROM orders");
+  await restartProjection(pool, { holder: lease.holder, epoch: "testtest" });
+  await apply(logged(events));
+  const row = (await rows())[0] as OrderRow;
+  return { ...row, state: orderState(row) };
+}
+
+test("S30: an order's state is what its log tells, the first answer first", async () => {
+  await takeLease();
+  expect(await rowAfter(placed("a"))).toMatchObject({
+    ...{ status: "placed", state: "ringing", total: 7_000, currency: "SEK", sequence: 1 },
+    ...{ storedAt: new Date(START_MS), dueAt: new Date(START_MS + 2_500) },
+  });
+  const received = acknowledged("a", "received");
+  expect(await rowAfter(placed("a"), received)).toMatchObject({ state: "received" });
+  expect(await rowAfter(placed("a"), acknowledged("a", "seen"), received)).toMatchObject({
+    ...{
+      state: "seen",
+      receivedAt: new Date(START_MS + 1_000),
+      seenAt: new Date(START_MS + 1_000),
+    },
+    dueAt: new Date(START_MS + 30_000),
+  });
+  expect(
+    await rowAfter(placed("a"), acknowledged("a", "rejected"), updated("a", "accepted")),
+  ).toMatchObject({ state: "rejected", answeredBy: "sam", dueAt: null });
+  expect(
+    await rowAfter(
+      placed("a"),
+      updated("a", "accepted"),
+      acknowledged("a", "rejected"),
+      expired("a"),
+    ),
+  ).toMatchObject({ state: "accepted", answeredBy: null, expiredAt: null, dueAt: null });
+  expect(
+    await rowAfter(placed("a"), acknowledged("a", "accepted"), updated("a", "preparing")),
+  ).toMatchObject({ status: "preparing", state: "accepted" });
+  expect(await rowAfter(placed("a"), updated("a", "preparing"))).toMatchObject({
+    ...{ status: "preparing", state: "accepted", answeredAt: new Date(START_MS + 1_000) },
+  });
+  expect(
+    await rowAfter(placed("a"), updated("a", "accepted"), updated("a", "cancelled")),
+  ).toMatchObject({ state: "cancelled", cancelledAt: new Date(START_MS + 2_000) });
+  expect(
+    await rowAfter(placed("a"), updated("a", "cancelled"), updated("a", "delivered")),
+  ).toMatchObject({ state: "cancelled", status: "cancelled" });
+  expect(await rowAfter(placed("a"), reminded("a", 2), reminded("a", 1))).toMatchObject({
+    ...{ state: "ringing", reminders: 2, dueAt: new Date(START_MS + 2_500) },
+  });
+  expect(await rowAfter(placed("a"), escalated("a"), acknowledged("a", "seen"))).toMatchObject({
+    ...{ state: "escalated", escalationReason: "unanswered", opsTold: false },
+    // It may not have reached the operators.
+    dueAt: new Date(START_MS + 1_000),
+  });
+  expect(
+    await rowAfter(placed("a"), escalated("a"), expired("a"), acknowledged("a", "accepted")),
+  ).toMatchObject({ state: "expired", expiredAt: new Date(START_MS + 2_000), answeredAt: null });
+  for (const told of [updated("a", "placed"), updated("a", "expired"), placed("a")]) {
+    expect(await rowAfter(placed("a"), told)).toMatchObject({ state: "ringing", sequence: 1 });
+  }
+});
+
+test("S30: what is told of an order that never came, and what Postgres cannot hold, stops nothing", async () => {
+  const events = logged([
+    acknowledged("unknown", "accepted"),
+    placed("a", { note: "NUL \0 and a lone \ud800" }),
+    reminded("a", 2 ** 40),
+    placed("c"),
+    expired("unknown"),
+  ]);
+  expect(await apply(events)).toBe(1);
+  expect((await rows()).map((row) => row.orderId)).toEqual(["a", "c"]);
+  const body = await pool.query("SELECT body FROM orders WHERE order_id = 'a'");
+  expect(body.rows[0].body.note).toBe("NUL \0 and a lone \ud800");
+  expect(await takeLease()).toMatchObject({ sequence: 5 });
+});
+
+const anyLog = fc.array(
+  fc.tuple(fc.constantFrom("a", "b", "c"), fc.nat(11)).map(([orderId, kind]): VendorEvent => {
+    const kinds = [
+      placed(orderId),
+      placed(orderId),
+      acknowledged(orderId, "received"),
+      acknowledged(orderId, "seen"),
+      acknowledged(orderId, "accepted"),
+      acknowledged(orderId, "rejected"),
+      updated(orderId, "accepted"),
+      updated(orderId, "preparing"),
+      updated(orderId, "cancelled"),
+      reminded(orderId, 1 + (kind % 3)),
+      escalated(orderId),
+      expired(orderId),
+    ];
+    return kinds[kind] as VendorEvent;
+  }),
+  { minLength: 1, maxLength: 40 },
+);
+
+function beginsWithPlacing(log: readonly LoggedEvent[], orderId: string): boolean {
+  const first = log.find((event) => event.data.orderId === orderId);
+  return first === undefined || first.kind === "new-order";
+}
+
+test("S30: however a log is cut into batches, and read again from any place, the rows are the same", async () => {
+  const epoch = "testtest";
+  const content = async () => (await rows()).map(({ history: _, ...row }) => row);
+  await fc.assert(
+    fc.asyncProperty(
+      anyLog,
+      fc.integer({ min: 1, max: 12 }),
+      fc.nat(40),
+      async (events, size, again) => {
+        const log = logged(events);
+        await takeLease();
+        await pool.query("DELETE FROM orders");
+        await restartProjection(pool, { holder: lease.holder, epoch });
+        await apply(log, 500);
+        const atOnce = await content();
+
+        await pool.query("DELETE FROM orders");
+        await restartProjection(pool, { holder: lease.holder, epoch });
+        await apply(log, size);
+        expect(await content()).toEqual(atOnce);
+
+        // The position is lost, the rows are not: what they know already is passed over.
+        await pool.query("UPDATE projections SET sequence = $1", [Math.min(again, log.length)]);
+        await apply(log.slice(again), size);
+        expect(await content()).toEqual(atOnce);
+
+        // Restored from a backup, the same events come under another history. An order's life begins with `new-order`.
+        if (!["a", "b", "c"].every((orderId) => beginsWithPlacing(log, orderId))) return;
+        await restartProjection(pool, { holder: lease.holder, epoch });
+        await apply(log, size);
+        const restored = await content();
+        const stateOf = (row: (typeof restored)[number]) => [
+          row.orderId,
+          row.status,
+          row.reminders,
+        ];
+        expect(restored.map(stateOf)).toEqual(atOnce.map(stateOf));
+      },
+    ),
+    { numRuns: 40 },
+  );
+});
+
+test("S30: a log that was made anew is read from its beginning, and orders of the old one stay", async () => {
+  await apply(logged([placed("a"), placed("b"), acknowledged("b", "accepted")]));
+  const before = await takeLease();
+  const restarted = await restartProjection(pool, { holder: lease.holder, epoch: "anewanew" });
+  expect(restarted).toEqual({
+    ...{ epoch: "anewanew", history: before.history + 1, sequence: 0, messageId: null },
+  });
+  await apply(logged([acknowledged("a", "accepted"), acknowledged("b", "rejected")]));
+  expect((await rows()).map(orderState)).toEqual(["accepted", "accepted"]);
+});
+
+test("S30: one replica holds the lease, another takes over when it ends, and the first is fenced off", async () => {
+  const shortly = { holder: "one", leaseMs: 50 };
+  const from = await leaseProjection(pool, shortly);
+  expect(from).not.toBeNull();
+  const two = { holder: "two", leaseMs: 60_000 };
+  await until(async () => (await leaseProjection(pool, two)) !== null, { what: "a takeover" });
+  expect(await leaseProjection(pool, shortly)).toBeNull();
+
+  const events = logged([placed("late")]);
+  const to = { sequence: 1, messageId: "" };
+  const batch = { ...lease, from: from as ProjectionPosition, events, to, throughAt: null };
+  expect(await applyEvents(pool, { ...batch, deadlines })).toEqual({ status: "fenced" });
+  expect(await rows()).toEqual([]);
+  expect(await restartProjection(pool, { holder: "one", epoch: "testtest" })).toBeNull();
+
+  await releaseProjection(pool, "one");
+  expect(await leaseProjection(pool, shortly)).toBeNull();
+  await releaseProjection(pool, "two");
+  expect(await leaseProjection(pool, shortly)).not.toBeNull();
+});
+
+test("S30: a holder that comes back to its own lease with an old position is fenced off", async () => {
+  const from = await takeLease();
+  await apply(logged([placed("a")]));
+  const batch = { ...lease, from, events: [], throughAt: null, deadlines };
+  const to = { sequence: 9, messageId: "" };
+  expect(await applyEvents(pool, { ...batch, to })).toEqual({ status: "fenced" });
+});
+
+/** As `rang`, with nothing done. */
+const rang: FiredOrder = {
+  ...{ status: "rang", reminders: 0, escalated: false, attended: false, opsTold: false },
+};
+
+test("S34: an order is taken by one replica at a time, and only up to where the log is projected", async () => {
+  const ids = Array.from({ length: 30 }, (_, index) => `order-${index}`);
+  await apply(logged(ids.map((orderId) => placed(orderId))));
+  const fired: string[] = [];
+  const replica = (limit: number) =>
+    fireDueOrders(pool, {
+      limit,
+      deadlines,
+      async fire(orders) {
+        fired.push(...orders.map(({ orderId }) => orderId));
+        await new Promise((resolve) => setImmediate(resolve));
+        return orders.map((): FiredOrder => ({ ...rang, attended: true }));
+      },
+    });
+  expect(await replica(100)).toEqual({ taken: 0, leftDue: 0 });
+  // Stored one a second, due 2.5 s later: the first ten.
+  await pool.query("UPDATE projections SET through_at = $1", [new Date(START_MS + 11_600)]);
+  await Promise.all(Array.from({ length: 5 }, () => replica(4)));
+  expect(fired.sort()).toEqual(ids.slice(0, 10).sort());
+  expect(await replica(4)).toEqual({ taken: 0, leftDue: 0 });
+  expect((await rows()).filter((row) => row.attended).length).toBe(10);
+});
+
+test("S34: what could not be published, or was not committed, stays due", async () => {
+  await apply(logged([placed("a"), placed("b")]));
+  await pool.query("UPDATE projections SET through_at = $1", [new Date(START_MS + 10_000)]);
+  const fails = fireDueOrders(pool, {
+    ...{ limit: 10, deadlines },
+    fire: async () => {
+      throw new Error("the replica dies");
+    },
+  });
+  await expect(fails).rejects.toThrow();
+  const half = await fireDueOrders(pool, {
+    ...{ limit: 10, deadlines },
+    fire: async (orders) => orders.map(({ orderId }) => (orderId === "a" ? rang : null)),
+  });
+  expect(half).toEqual({ taken: 2, leftDue: 1 });
+  const due = await pool.query("SELECT order_id FROM orders WHERE due_at <= $1", [
+    new Date(START_MS + 10_000),
+  ]);
+  expect(due.rows).toEqual([{ order_id: "b" }]);
+});
+
+test("S34: among many orders the due ones are found by their index", async () => {
+  await pool.query(`INSERT INTO orders (vendor_id, order_id, body, total, currency, placed_at, stored_at, sequence,
+      history, applied_sequence, status, due_at)
+    SELECT 'v' || n % 100, 'o' || n, '{}', 1, 'SEK', now(), now(), n, 0, n, 'delivered', NULL
+    FROM generate_series(1, 20000) AS n`);
+  const client = await pool.connect();
+  try {
+    const plan = await client.query(`EXPLAIN SELECT * FROM orders o
+      WHERE o.due_at IS NOT NULL AND o.due_at <= (SELECT through_at FROM projections WHERE name = 'orders')
+      ORDER BY o.due_at LIMIT 100 FOR UPDATE OF o SKIP LOCKED`);
+    expect(JSON.stringify(plan.rows)).toContain("Index Scan using orders_due_at_idx");
+  } finally {
+    client.release();
+  }
+});
+
+test("O4: the service of orders changes no chat and drops nothing", async () => {
+  for (const sql of [
+    "INSERT INTO messages SELECT * FROM messages",
+    "UPDATE conversations SET last_seq = 0",
+    "DELETE FROM projections",
+    "TRUNCATE orders",
+    "DROP TABLE orders",
+  ]) {
+    await expect(pool.query(sql), sql).rejects.toMatchObject({ code: "42501" });
+  }
+  await pool.query("SELECT 1 FROM messages, conversations");
+});
