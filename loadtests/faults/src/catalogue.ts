@@ -16,6 +16,7 @@ import { lostSignal, lostSignalReconnect } from "./faults/lost-signal.ts";
 import { natsFrozen } from "./faults/nats-frozen.ts";
 import { natsLeaderLost } from "./faults/nats-leader-lost.ts";
 import { natsRestart } from "./faults/nats-restart.ts";
+import { ordersUnderFire } from "./faults/orders-under-fire.ts";
 import { postgresKilled, postgresLocked, postgresReadOnly } from "./faults/postgres.ts";
 import { powerLoss } from "./faults/power-loss.ts";
 import { reconnectStorm, rollingDeploy } from "./faults/reconnects.ts";
@@ -53,4 +54,14 @@ export const FAULTS: readonly Fault[] = [
   reconnectStorm,
   stuckReaders,
   powerLoss,
+  ordersUnderFire,
 ];
+
+/** Faults that only harm a chat. */
+const CHAT_ONLY: readonly Fault[] = [postgresLocked, commitWithoutPublish];
+
+/** Several faults by one name. */
+export const GROUPS: Readonly<Record<string, readonly Fault[]>> = {
+  all: FAULTS,
+  orders: FAULTS.filter((fault) => !CHAT_ONLY.includes(fault)),
+};

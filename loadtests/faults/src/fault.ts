@@ -1,3 +1,4 @@
+import type { LoadShape } from "./load.ts";
 import type { Stage } from "./stage.ts";
 
 /** Something that happens to a platform under load, and what is promised all the same. */
@@ -9,6 +10,8 @@ export interface Fault {
   readonly promise: string;
   /** Nodes of NATS that it needs; 1 when it is absent. */
   readonly natsNodes?: 3;
+  /** What runs meanwhile; the usual load of the size that is asked for when it is absent. */
+  readonly load?: LoadShape;
   /** Variables of the services that differ from those of `npm start`. */
   readonly env?: Readonly<Record<string, string>>;
   /** Whether stores write as they would in production, and not as is quickest. */

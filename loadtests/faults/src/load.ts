@@ -1,4 +1,4 @@
-import { openBackend } from "@localstreet/oracle/backend";
+import { type BackendCounts, openBackend } from "@localstreet/oracle/backend";
 import { type ChatPerson, openChatPerson } from "@localstreet/oracle/chat-person";
 import { type Courier, openCourier } from "@localstreet/oracle/courier";
 import { judge, type Verdict } from "@localstreet/oracle/judge";
@@ -23,6 +23,8 @@ export interface Load {
   readonly people: readonly { readonly buyerId: string; readonly vendorId: string }[];
   /** Sent so far, each once however often it was tried. */
   readonly begun: Readonly<Record<"orders" | "chat" | "tracking", number>>;
+  /** What was sent of the orders, and what came of it. */
+  readonly sent: BackendCounts;
   /** Acknowledged so far: orders, chat messages, fixes. */
   readonly acknowledged: Readonly<Record<"orders" | "chat" | "tracking", number>>;
   /** Places nothing new on these paths (all when none is named) until `resume`; what is under way goes on. */
@@ -32,9 +34,11 @@ export interface Load {
   sayOnce(): Promise<void>;
   /** How long until nothing is owed to anybody. */
   timeUntilSettled(timeoutMs: number): Promise<number | null>;
+  /** No order any more, for good. Resolves when all are accepted, refused or given up. */
+  stopOrders(): Promise<void>;
   /**
-   * No order any more, for good, and those that were stored are not asked for: what is done to the log makes them go,
-   * and its numbers begin again.
+   * `stopOrders`, and those that were stored are not asked for: what is done to the log makes them go, and its numbers
+   * begin again.
    */
   endOrders(): Promise<void>;
   /** Ends the load, waits until everything has come, and judges every path. */
@@ -42,10 +46,30 @@ export interface Load {
   close(): void;
 }
 
+/** How much of what. */
+export interface LoadShape {
+  readonly vendors: number;
+  /** Streams of each vendor that take its orders. */
+  readonly devices: number;
+  readonly ordersPerSecond: number;
+  /** A dashboard, a chat with a buyer and a ride at each vendor. */
+  readonly hasAllPaths: boolean;
+}
+
 /** Of size 1: what two cores carry beside the platform and the oracle. */
-const VENDORS = 4;
-const ORDERS_PER_SECOND = 20;
-const MESSAGES_PER_SECOND = 8;
+export function usualLoad(size: number): LoadShape {
+  return { vendors: 4 * size, devices: 2, ordersPerSecond: 20 * size, hasAllPaths: true };
+}
+
+/** Nothing: whoever asks for it brings a load of its own. */
+export const NO_LOAD: LoadShape = {
+  vendors: 0,
+  devices: 0,
+  ordersPerSecond: 0,
+  hasAllPaths: false,
+};
+
+const MESSAGES_PER_SECOND_AND_VENDOR = 2;
 /** One of each courier's in this time: less than half of what PROTOCOL.md T10 lets them send. */
 const FIX_EVERY_MS = 1_000;
 const SETTLE_MS = 40_000;
@@ -55,7 +79,7 @@ const BACKOFF_MS = { base: 250, cap: 2_000 };
 const CENTRE = { lat: 57.7043, lng: 11.9694 };
 
 /** Opens all clients and begins. @throws when they do not get in. */
-export async function startLoad(target: Target, size: number): Promise<Load> {
+export async function startLoad(target: Target, shape: LoadShape): Promise<Load> {
   const ledgers = {
     orders: createLedger({ path: "orders" }),
     dashboard: createLedger({ path: "dashboard" }),
@@ -65,8 +89,11 @@ export async function startLoad(target: Target, size: number): Promise<Load> {
   const begun = { orders: 0, chat: 0, tracking: 0 };
   const acknowledged = { orders: 0, chat: 0, tracking: 0 };
   const presence = createPresence();
-  const vendorIds = Array.from({ length: VENDORS * size }, () => freshId("vendor"));
-  const people = vendorIds.map((vendorId) => ({ vendorId, buyerId: freshId("buyer") }));
+  const vendorIds = Array.from({ length: shape.vendors }, () => freshId("vendor"));
+  const people = (shape.hasAllPaths ? vendorIds : []).map((vendorId) => ({
+    vendorId,
+    buyerId: freshId("buyer"),
+  }));
   const deliveryIds: string[] = [];
   const clients: { opened(): Promise<void>; close(): void }[] = [];
   const common = { target, backoffMs: BACKOFF_MS };
@@ -76,11 +103,12 @@ export async function startLoad(target: Target, size: number): Promise<Load> {
   };
 
   for (const vendorId of vendorIds) {
-    for (const [device, path] of [
-      ["till", "orders"],
-      ["kitchen", "orders"],
-      ["dashboard", "dashboard"],
-    ] as const) {
+    const devices = Array.from(
+      { length: shape.devices },
+      (_, n) => [`till ${n}`, "orders"] as const,
+    );
+    const dashboards = shape.hasAllPaths ? [["dashboard", "dashboard"] as const] : [];
+    for (const [device, path] of [...devices, ...dashboards]) {
       keep(
         openOrderListener({
           ...common,
@@ -148,7 +176,8 @@ export async function startLoad(target: Target, size: number): Promise<Load> {
     throw error;
   }
 
-  const backend = openBackend({ target, ledgers: [ledgers.orders, ledgers.dashboard] });
+  const orderLedgers = shape.hasAllPaths ? [ledgers.orders, ledgers.dashboard] : [ledgers.orders];
+  const backend = openBackend({ target, ledgers: orderLedgers });
   const placeOrder = async (n: number) => {
     begun.orders += 1;
     const outcome = await backend.postOrder({
@@ -168,16 +197,26 @@ export async function startLoad(target: Target, size: number): Promise<Load> {
     const place = { lat: CENTRE.lat + (n % 1_000) * 0.00001, lng: CENTRE.lng };
     if ((await courier.report(place)) === "accepted") acknowledged.tracking += 1;
   };
-  const paces: Record<"orders" | "chat" | "tracking", Pace> = {
-    orders: startPace(1_000 / (ORDERS_PER_SECOND * size), placeOrder),
-    chat: startPace(1_000 / (MESSAGES_PER_SECOND * size), say),
-    tracking: startPace(FIX_EVERY_MS / couriers.length, report),
+  const paces: Partial<Record<Path, Pace>> = {
+    ...(shape.ordersPerSecond > 0
+      ? { orders: startPace(1_000 / shape.ordersPerSecond, placeOrder) }
+      : {}),
+    ...(shape.hasAllPaths
+      ? {
+          chat: startPace(1_000 / (MESSAGES_PER_SECOND_AND_VENDOR * shape.vendors), say),
+          tracking: startPace(FIX_EVERY_MS / couriers.length, report),
+        }
+      : {}),
   };
   const pacesOf = (paths: readonly Path[]) =>
     Object.entries(paces)
       .filter(([path]) => paths.length === 0 || paths.includes(path as Path))
       .map(([, pace]) => pace);
-  const all = Object.values(ledgers);
+  const all = shape.hasAllPaths
+    ? Object.values(ledgers)
+    : shape.vendors > 0
+      ? [ledgers.orders]
+      : [];
   let asksForOrders = true;
 
   return {
@@ -188,6 +227,7 @@ export async function startLoad(target: Target, size: number): Promise<Load> {
     deliveryIds,
     people,
     begun,
+    sent: backend.counts,
     acknowledged,
     pause(...paths) {
       for (const pace of pacesOf(paths)) pace.pause();
@@ -202,16 +242,17 @@ export async function startLoad(target: Target, size: number): Promise<Load> {
     },
     timeUntilSettled: (timeoutMs) =>
       timeUntil(() => all.every((ledger) => ledger.outstanding() === 0), timeoutMs),
+    stopOrders: async () => await paces.orders?.stop(),
     async endOrders() {
       asksForOrders = false;
-      await paces.orders.stop();
+      await paces.orders?.stop();
     },
     async finish() {
       await Promise.all(Object.values(paces).map((pace) => pace.stop()));
       await settle(all, { timeoutMs: SETTLE_MS });
       const stored = { target, vendorIds };
       if (asksForOrders) await readStored(ledgers.orders, stored);
-      await readStored(ledgers.chat, stored);
+      if (shape.hasAllPaths) await readStored(ledgers.chat, stored);
       return all.map((ledger) => judge(ledger));
     },
     close,

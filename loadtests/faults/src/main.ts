@@ -5,7 +5,7 @@ import { ensurePrograms, STORE_PROGRAMS } from "@localstreet/local/ensure-progra
 import { pnpmExec, QUIET_TOOLS } from "@localstreet/local/pnpm";
 import { runCommand } from "@localstreet/local/run-command";
 import { isAlive } from "@localstreet/stores/processes";
-import { FAULTS } from "./catalogue.ts";
+import { FAULTS, GROUPS } from "./catalogue.ts";
 import type { Fault } from "./fault.ts";
 import { type FaultResult, formatResult, formatTable } from "./fault-result.ts";
 import { type ChaosOptions, parseOptions, USAGE } from "./options.ts";
@@ -134,7 +134,10 @@ async function main(): Promise<void> {
     process.once(signal, () => process.exit(130));
   }
   const names = FAULTS.map(({ name }) => name);
-  const parsed = parseOptions(process.argv.slice(2), names);
+  const groups = Object.fromEntries(
+    Object.entries(GROUPS).map(([group, faults]) => [group, faults.map(({ name }) => name)]),
+  );
+  const parsed = parseOptions(process.argv.slice(2), names, groups);
   if (parsed.kind === "help") return say(USAGE);
   if (parsed.kind === "list") return list();
   if (parsed.kind === "wrong") {

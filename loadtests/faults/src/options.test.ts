@@ -2,7 +2,8 @@ import { expect, test } from "vitest";
 import { parseOptions } from "./options.ts";
 
 const KNOWN = ["kill-replica", "nats-restart", "redis-flushed"];
-const parse = (text: string) => parseOptions(text.split(" ").filter(Boolean), KNOWN);
+const GROUPS = { all: KNOWN, stores: ["nats-restart", "redis-flushed"] };
+const parse = (text: string) => parseOptions(text.split(" ").filter(Boolean), KNOWN, GROUPS);
 
 test("names, sizes and the three-node cluster are understood", () => {
   expect(parse("nats-restart kill-replica nats-restart --nats 3 --size 4 --keep")).toEqual({
@@ -17,6 +18,9 @@ test("names, sizes and the three-node cluster are understood", () => {
   });
   expect(parse("all --write-docs")).toMatchObject({
     options: { faults: KNOWN, natsNodes: 1, writeDocs: true },
+  });
+  expect(parse("redis-flushed stores")).toMatchObject({
+    options: { faults: ["redis-flushed", "nats-restart"] },
   });
   expect(parse("--list").kind).toBe("list");
   expect(parse("-h").kind).toBe("help");

@@ -19,7 +19,7 @@ export type ParsedOptions =
 
 export const USAGE = `npm run chaos -- <fault …> [options]
 
-  <fault …>     one or more names of --list, or: all
+  <fault …>     one or more names of --list, or: all, orders (those that harm the way of an order)
   --list        the faults, with what each does and what is promised
   --nats 3      a NATS cluster of three nodes instead of one server
   --size N      N times the load (1)
@@ -31,8 +31,16 @@ Each fault gets a platform of its own, with its own data, under load; nothing el
 of all runs is kept in .localstreet/chaos as faults.md and faults.json. The exit status is 1 when a promise was broken.
 `;
 
-/** The command line of `npm run chaos`. @param known names of faults. */
-export function parseOptions(argv: readonly string[], known: readonly string[]): ParsedOptions {
+/**
+ * The command line of `npm run chaos`.
+ *
+ * @param known names of faults. @param groups names that stand for several of them.
+ */
+export function parseOptions(
+  argv: readonly string[],
+  known: readonly string[],
+  groups: Readonly<Record<string, readonly string[]>>,
+): ParsedOptions {
   let parsed: ReturnType<typeof parse>;
   try {
     parsed = parse(argv);
@@ -51,12 +59,12 @@ export function parseOptions(argv: readonly string[], known: readonly string[]):
   }
   if (positionals.length === 0) return { kind: "wrong", message: "which fault? --list names them" };
   for (const name of positionals) {
-    if (name === "all" || known.includes(name)) continue;
+    if (Object.hasOwn(groups, name) || known.includes(name)) continue;
     const near = closest(name, known);
     const hint = near === undefined ? "--list names them" : `did you mean ${near}?`;
     return { kind: "wrong", message: `no fault is called ${name}: ${hint}` };
   }
-  const faults = positionals.includes("all") ? known : [...new Set(positionals)];
+  const faults = [...new Set(positionals.flatMap((name) => groups[name] ?? [name]))];
   return {
     kind: "run",
     options: {

@@ -6,7 +6,7 @@ import type { Verdict } from "@localstreet/oracle/judge";
 import { openTarget } from "@localstreet/oracle/target";
 import type { Fault } from "./fault.ts";
 import { type FaultResult, outcomeOf } from "./fault-result.ts";
-import { type Load, startLoad } from "./load.ts";
+import { type Load, type LoadShape, startLoad, usualLoad } from "./load.ts";
 import { createNetwork } from "./network.ts";
 import { createStage, type Findings } from "./stage.ts";
 import { timeUntil } from "./wait.ts";
@@ -56,8 +56,9 @@ export async function runFault(fault: Fault, options: RunFaultOptions): Promise<
       },
     });
     const url = await network.routeClients(platform.url);
-    load = await startLoad(openTarget({ url, secret }), size);
-    await warmUp(load);
+    const shape = fault.load ?? usualLoad(size);
+    load = await startLoad(openTarget({ url, secret }), shape);
+    await warmUp(load, shape);
     const parts = { platform, network, load, url, size, dataDir, say };
     const stage = createStage(parts, findings);
     await fault.run(stage);
@@ -99,13 +100,14 @@ export async function runFault(fault: Fault, options: RunFaultOptions): Promise<
 }
 
 /** Until all paths flow. @throws when they do not: a platform that does not work unharmed shows nothing. */
-async function warmUp(load: Load): Promise<void> {
+async function warmUp(load: Load, shape: LoadShape): Promise<void> {
   const { acknowledged, ledgers } = load;
-  const flows = () =>
-    acknowledged.orders >= WARM_UP_ORDERS &&
+  const ordersFlow = () => shape.vendors === 0 || acknowledged.orders >= WARM_UP_ORDERS;
+  const othersFlow = () =>
     acknowledged.chat >= 10 &&
     acknowledged.tracking >= load.deliveryIds.length * 2 &&
     ledgers.tracking.receiveMs.percentiles() !== null;
+  const flows = () => ordersFlow() && (!shape.hasAllPaths || othersFlow());
   if ((await timeUntil(flows, WARM_UP_MS)) === null) {
     throw new Error(`the load does not flow unharmed: ${JSON.stringify(acknowledged)}`);
   }

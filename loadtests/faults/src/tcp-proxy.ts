@@ -17,6 +17,8 @@ export interface TcpProxy {
   delay(ms: number): void;
   /** Resets every open connection at once. New ones are served. */
   reset(): void;
+  /** Resets one open connection, whichever it is. @returns whether there was one. */
+  resetAny(): boolean;
   /** Resets every open connection, and new ones as they come, until `heal`. */
   cut(): void;
   /**
@@ -147,6 +149,14 @@ export async function startTcpProxy(options: {
       for (const each of links) applyTo(each);
     },
     reset: resetAll,
+    resetAny() {
+      const one = [...links][Math.floor(Math.random() * links.size)];
+      if (!one) return false;
+      links.delete(one);
+      one.client.resetAndDestroy();
+      one.server.resetAndDestroy();
+      return true;
+    },
     cut() {
       isCut = true;
       resetAll();

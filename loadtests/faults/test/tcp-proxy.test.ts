@@ -115,6 +115,17 @@ test("reset ends every connection at once and serves new ones", async () => {
   expect(proxy.openCount).toBe(1);
 });
 
+test("one connection is reset, and the others are not", async () => {
+  const proxy = await startProxy();
+  expect(proxy.resetAny()).toBe(false);
+  const pairs = [await openPair(proxy), await openPair(proxy)];
+  expect(proxy.resetAny()).toBe(true);
+  const isReset = (pair: Peer[]) => pair.every(({ state }) => state === "reset");
+  await until(() => pairs.some(isReset), { what: "a reset of both ends" });
+  expect(pairs.filter(isReset)).toHaveLength(1);
+  expect(proxy.openCount).toBe(1);
+});
+
 test("cut resets new connections as well, until it is healed", async () => {
   const proxy = await startProxy();
   const [client] = await openPair(proxy);

@@ -5,7 +5,24 @@ import { type Ledger, orderKey } from "./ledger.ts";
 import { type Outcome, requestPersistently } from "./persistent-request.ts";
 import type { Identity, Target } from "./target.ts";
 
+/** What a backend has sent, and what it was told. */
+export interface BackendCounts {
+  /** Orders, each once however often it was sent. */
+  readonly posted: number;
+  readonly attempts: number;
+  readonly accepted: number;
+  /** For good, with an answer that says that nothing was stored. */
+  readonly refused: number;
+  /** Given up without knowing whether it was stored. */
+  readonly unknown: number;
+  /** Accepted only when they were sent again, after an attempt that may have been carried out. */
+  readonly resolved: number;
+  /** Of those, the ones that had been stored by an earlier attempt. */
+  readonly foundStored: number;
+}
+
 export interface Backend {
+  readonly counts: BackendCounts;
   /** Sends an order until it is accepted or refused; the same order for the same `orderId`. */
   postOrder(order: { vendorId: string; orderId?: string; buyerId?: string }): Promise<Outcome>;
 }
@@ -23,13 +40,37 @@ export function openBackend(options: {
   giveUpMs?: number;
 }): Backend {
   const { target, ledgers, giveUpMs = 60_000 } = options;
+  const counts = {
+    posted: 0,
+    attempts: 0,
+    accepted: 0,
+    refused: 0,
+    unknown: 0,
+    resolved: 0,
+    foundStored: 0,
+  };
+
+  function count(outcome: Outcome): void {
+    counts.attempts += outcome.attempts;
+    if (outcome.kind === "refused") counts[outcome.mayExist ? "unknown" : "refused"] += 1;
+    else {
+      counts.accepted += 1;
+      if (!outcome.mayExist) return;
+      counts.resolved += 1;
+      const { duplicate } = outcome.answer.body as { duplicate?: boolean };
+      if (duplicate) counts.foundStored += 1;
+    }
+  }
+
   return {
+    counts,
     async postOrder({ vendorId, orderId = randomUUID(), buyerId = "oracle-buyer" }) {
       const key = orderKey(vendorId, orderId);
       for (const ledger of ledgers) {
         const audience = ledger.membersOf(vendorId);
         ledger.offer(key, { audience, scopes: [vendorId], group: vendorId, atMs: nowMs() });
       }
+      counts.posted += 1;
       const path = `/api/vendor/${vendorId}/orders`;
       const body = bunsFor(orderId, buyerId);
       const outcome = await requestPersistently(
@@ -37,6 +78,7 @@ export function openBackend(options: {
         { method: "POST", path, as: BACKEND, body },
         { giveUpMs },
       );
+      count(outcome);
       for (const ledger of ledgers) {
         if (outcome.kind === "done") {
           const id = String((outcome.answer.body as { id?: unknown } | null)?.id);
