@@ -2,6 +2,7 @@ import { timeZoneSchema } from "@localstreet/contracts/dashboard";
 import { LIMITS } from "@localstreet/contracts/limits";
 import {
   commonEnv,
+  connectionEnv,
   countEnv,
   millisecondsEnv,
   natsEnv,
@@ -9,9 +10,22 @@ import {
   redisEnv,
 } from "@localstreet/service-kit/config";
 import { z } from "zod";
+import { parseWebhookSecret } from "./webhook-signature.ts";
 
-export const notificationConfigSchema = z.object({
+const webhookUrl = z
+  .url({ protocol: /^https?$/ })
+  .refine((url) => !/^[^/]*\/\/[^/]*@/.test(url), "must hold no user and no password");
+/** One secret, or several with commas while one takes the other's place. */
+const webhookSecrets = z.string().transform((text, context) => {
+  const keys = text.split(",").map((secret) => parseWebhookSecret(secret.trim()));
+  if (!keys.includes(null)) return keys.filter((key) => key !== null);
+  context.addIssue("must be whsec_ and 24 to 64 bytes in base64");
+  return z.NEVER;
+});
+
+const settingsSchema = z.object({
   ...commonEnv,
+  ...connectionEnv,
   ...natsEnv,
   ...redisEnv,
   ...postgresEnv,
@@ -44,9 +58,36 @@ export const notificationConfigSchema = z.object({
   /** How long a count of a vendor's devices may take, and for how long it serves (S18), in milliseconds. */
   DEVICES_MS: countEnv(250),
   DEVICES_CACHE_MS: millisecondsEnv(1_000),
-  /** How long the connections of a replica that is gone still count, and how often counts are told again. */
-  LEASE_MS: countEnv(30_000),
-  LEASE_REFRESH_MS: countEnv(10_000),
+  /** When an order that nobody answers is repeated, escalated, also for want of any device, and over (S31 to S33). */
+  ORDER_REMIND_AFTER_MS: countEnv(30_000),
+  ORDER_REMIND_EVERY_MS: countEnv(30_000),
+  ORDER_ESCALATE_AFTER_MS: countEnv(120_000),
+  ORDER_NOBODY_AFTER_MS: countEnv(10_000),
+  ORDER_EXPIRE_AFTER_MS: countEnv(600_000),
+  /** How often due orders are looked for, and how long a replica that died keeps the projection, in milliseconds. */
+  ORDER_TICK_MS: countEnv(1_000),
+  ORDER_LEASE_MS: countEnv(5_000),
+  /** Events that are projected, and due orders that are taken, in one transaction. */
+  ORDER_EVENTS_AT_ONCE: countEnv(500),
+  ORDER_DUE_AT_ONCE: countEnv(100),
+  /** How long decided orders are kept: longer than the log keeps their events. */
+  ORDER_KEEP_DAYS: countEnv(90),
+  /** Where escalations are posted (S27), signed with the secret; nowhere without it. */
+  OPS_WEBHOOK_URL: webhookUrl.optional(),
+  OPS_WEBHOOK_SECRET: webhookSecrets.optional(),
+  /** How long a delivery may take, in milliseconds, and how many one replica makes at the same time. */
+  OPS_WEBHOOK_TIMEOUT_MS: countEnv(10_000),
+  OPS_WEBHOOK_AT_ONCE: countEnv(4),
+  /** The wait after a first delivery that failed, and the age at which an escalation is given up, in milliseconds. */
+  OPS_WEBHOOK_RETRY_MS: countEnv(1_000),
+  OPS_WEBHOOK_GIVE_UP_MS: countEnv(86_400_000),
+});
+
+export const notificationConfigSchema = settingsSchema.superRefine((config, context) => {
+  const [url, secret] = ["OPS_WEBHOOK_URL", "OPS_WEBHOOK_SECRET"] as const;
+  if ((config[url] === undefined) === (config[secret] === undefined)) return;
+  const missing = config[url] === undefined ? url : secret;
+  context.addIssue({ code: "custom", path: [missing], message: "is needed beside the other" });
 });
 
 export type NotificationConfig = z.infer<typeof notificationConfigSchema>;

@@ -11,6 +11,7 @@ import { startTestStores } from "@localstreet/testkit/stores";
 import { TEST_SECRET, tokenFor } from "@localstreet/testkit/tokens";
 import { buildApp } from "../src/app.ts";
 import { notificationConfigSchema } from "../src/config.ts";
+import { type ReplicaProcess, startReplicaProcess } from "./replica-process.ts";
 
 export interface Notification {
   readonly stores: Awaited<
@@ -21,6 +22,8 @@ export interface Notification {
   readonly replicas: readonly [RunningService, RunningService];
   /** One more replica, with settings of its own. */
   startReplica(env?: Record<string, string>): Promise<RunningService>;
+  /** One more in a process of its own, ended by `stop` at the latest. */
+  startProcess(env?: Record<string, string>): Promise<ReplicaProcess>;
   stop(): Promise<void>;
 }
 
@@ -37,28 +40,34 @@ export async function startNotification(env: Record<string, string> = {}): Promi
   await ensureStreams(bus);
   const nats = stores.nats.as("notification-sse");
   const started: RunningService[] = [];
+  const processes: ReplicaProcess[] = [];
+
+  function environment(more: Record<string, string>): Record<string, string> {
+    return {
+      PORT: "0",
+      ADMIN_PORT: "0",
+      REPLICA_NAME: `notification-sse-${started.length + processes.length + 1}`,
+      LOG_LEVEL: "silent",
+      DRAIN_MS: "0",
+      CONNECTIONS_PER_USER: "10000",
+      AUTH_JWT_SECRET: TEST_SECRET,
+      LEASE_MS: "2000",
+      LEASE_REFRESH_MS: "200",
+      DEVICES_CACHE_MS: "0",
+      NATS_URL: nats.servers.join(","),
+      NATS_USER: nats.user,
+      NATS_PASSWORD: nats.password,
+      REDIS_URL: stores.redis.url("notification-sse"),
+      DATABASE_URL: postgres.url("notification-sse", DATABASE),
+      ...env,
+      ...more,
+    };
+  }
 
   async function startReplica(more: Record<string, string> = {}): Promise<RunningService> {
     const service = await startService({
       name: "notification-sse",
-      config: readConfig(notificationConfigSchema, {
-        PORT: "0",
-        ADMIN_PORT: "0",
-        REPLICA_NAME: `notification-sse-${started.length + 1}`,
-        LOG_LEVEL: "silent",
-        DRAIN_MS: "0",
-        AUTH_JWT_SECRET: TEST_SECRET,
-        LEASE_MS: "2000",
-        LEASE_REFRESH_MS: "200",
-        DEVICES_CACHE_MS: "0",
-        NATS_URL: nats.servers.join(","),
-        NATS_USER: nats.user,
-        NATS_PASSWORD: nats.password,
-        REDIS_URL: stores.redis.url("notification-sse"),
-        DATABASE_URL: postgres.url("notification-sse", DATABASE),
-        ...env,
-        ...more,
-      }),
+      config: readConfig(notificationConfigSchema, environment(more)),
       buildApp,
     });
     started.push(service);
@@ -70,7 +79,13 @@ export async function startNotification(env: Record<string, string> = {}): Promi
     bus,
     replicas: [await startReplica(), await startReplica()],
     startReplica,
+    async startProcess(more = {}) {
+      const replica = await startReplicaProcess(environment(more));
+      processes.push(replica);
+      return replica;
+    },
     async stop() {
+      await Promise.all(processes.map((replica) => replica.kill()));
       await Promise.all(started.map((service) => service.stop()));
       await bus.close();
       await stores.stop();
