@@ -1,8 +1,8 @@
 import { type DeliveryId, deliveryIdSchema, type VendorId } from "@localstreet/contracts/ids";
 import { DELIVERIES_BUCKET, deliveryKey } from "@localstreet/contracts/subjects";
 import { type Delivery, deliverySchema, isFinal } from "@localstreet/contracts/tracking";
+import { watchBucket } from "./bucket-watch.ts";
 import type { Bus } from "./connection.ts";
-import { watchDeliveries } from "./delivery-watch.ts";
 import { internalsOf } from "./internals.ts";
 import { readFromLeader } from "./stream-reads.ts";
 
@@ -71,7 +71,7 @@ export function openDeliveriesUnderWay(options: {
     if (!stored && underWay.get(deliveryId) === known) forget(deliveryId);
   }
 
-  const watching = watchDeliveries({
+  const watching = watchBucket({
     bus,
     stream: STREAM,
     bucket: DELIVERIES_BUCKET,

@@ -3,8 +3,8 @@ import { type DeliveryId, deliveryIdSchema } from "@localstreet/contracts/ids";
 import { DELIVERIES_BUCKET, deliveryKey } from "@localstreet/contracts/subjects";
 import { type Delivery, deliverySchema, mayFollow } from "@localstreet/contracts/tracking";
 import { JetStreamApiError } from "@nats-io/jetstream";
+import { watchBucket } from "./bucket-watch.ts";
 import { type Bus, BusUnavailableError } from "./connection.ts";
-import { watchDeliveries } from "./delivery-watch.ts";
 import { internalsOf } from "./internals.ts";
 import { readFromLeader } from "./stream-reads.ts";
 import { createTurns } from "./turns.ts";
@@ -76,7 +76,7 @@ export async function openDeliveries(
     }
   }
 
-  const watch = await watchDeliveries({
+  const watch = await watchBucket({
     bus,
     stream: STREAM,
     bucket: DELIVERIES_BUCKET,

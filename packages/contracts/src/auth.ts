@@ -16,4 +16,6 @@ export const tokenClaimsSchema = z.object({
   exp: z.number(),
   iat: z.number().optional(),
 });
+/** Body of `POST /api/auth/revocations`: the `sub` of the person's tokens. */
+export const postRevocationSchema = z.strictObject({ sub: tokenClaimsSchema.shape.sub });
 export type TokenClaims = z.infer<typeof tokenClaimsSchema>;

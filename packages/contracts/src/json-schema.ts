@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { postRevocationSchema } from "./auth.ts";
 import {
   chatClientFrameSchema,
   chatServerFrameSchema,
@@ -41,6 +42,7 @@ import {
   resumeEventSchema,
   streamErrorSchema,
   streamGoawaySchema,
+  streamTokenExpiringSchema,
   vendorEventSchemas,
 } from "./vendor-events.ts";
 
@@ -68,6 +70,8 @@ export function exportJsonSchemas(): Record<string, unknown> {
     Ping: pingEventSchema,
     StreamError: streamErrorSchema,
     StreamGoaway: streamGoawaySchema,
+    StreamTokenExpiring: streamTokenExpiringSchema,
+    PostRevocation: postRevocationSchema,
     Activity: activityEventSchema,
     PostActivity: postActivitySchema,
     Summary: summarySchema,

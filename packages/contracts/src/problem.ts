@@ -6,6 +6,7 @@ export const PROBLEMS = {
   "invalid-request": { status: 400, title: "The request is malformed", retryable: false },
   "unknown-type": { status: 400, title: "No such frame type", retryable: false },
   unauthenticated: { status: 401, title: "A valid token is required", retryable: false },
+  "token-revoked": { status: 401, title: "The token was revoked", retryable: false },
   "token-expired": { status: 401, title: "The token has expired", retryable: false },
   forbidden: { status: 403, title: "This role may not do that", retryable: false },
   "not-found": { status: 404, title: "Not found", retryable: false },

@@ -141,5 +141,9 @@ export const streamErrorSchema = z.object({
   retryable: z.boolean(),
 });
 
+/** `token-expiring`: whoever has a newer token comes back with it; at `expiresAt` the stream ends. */
+export const streamTokenExpiringSchema = z.object({ expiresAt: timestampSchema });
+export type StreamTokenExpiring = z.infer<typeof streamTokenExpiringSchema>;
+
 /** `goaway`, then the end of the stream: come back after a while, to another replica. */
 export const streamGoawaySchema = z.object({ retryAfterMs: z.int() });

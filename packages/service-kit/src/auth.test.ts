@@ -133,6 +133,36 @@ describe("A1: tokens", () => {
   });
 });
 
+test("A9: a revoked token is refused although it was good before, and one that does not say when it was issued too", async () => {
+  const revoked = new Map<string, number>();
+  const own = createAuthenticator({ jwtSecret: SECRET, allowedOrigins: [] });
+  own.refuseRevoked({
+    isRevoked: (person, issuedAt) => (issuedAt ?? 0) <= (revoked.get(person) ?? -1),
+  });
+  const [old, undated, later] = await Promise.all([
+    sign({ ...claims, iat: now - 10 }),
+    sign(claims),
+    sign({ ...claims, iat: now - 4 }),
+  ]);
+  const principals = await Promise.all(
+    [old, undated, later].map((token) => own.verifyToken(token)),
+  );
+  expect(principals.map(({ issuedAtSeconds }) => issuedAtSeconds)).toEqual([
+    now - 10,
+    null,
+    now - 4,
+  ]);
+  revoked.set("ana", now - 5);
+  for (const token of [old, undated]) {
+    await expect(own.verifyToken(token)).rejects.toMatchObject({
+      code: "token-revoked",
+      status: 401,
+    });
+  }
+  expect(await own.verifyToken(later)).toBe(principals[2]);
+  expect(principals.map((principal) => own.isRevoked(principal))).toEqual([true, true, false]);
+});
+
 test("A2: a sub that is no id is a person by its hash, and so is one that looks like a hash", () => {
   expect(personId("ana")).toBe("ana");
   const hashed = personId("auth0|123");

@@ -23,12 +23,21 @@ export interface Principal {
   readonly role: Role;
   /** The vendors that this member of staff acts for. */
   readonly vendors: ReadonlySet<VendorId>;
+  /** When the token was issued, in seconds since the epoch; `null` when it does not say. */
+  readonly issuedAtSeconds: number | null;
   /** When the token ends, in milliseconds since the epoch. */
   readonly expiresAtMs: number;
 }
 
+/** Whose tokens were revoked: see `openRevocations` of bus. */
+export interface RevocationList {
+  isRevoked(personId: PersonId, issuedAtSeconds: number | null): boolean;
+}
+
 export interface Authenticator {
-  /** @throws {Problem} `unauthenticated`, or `token-expired` for a genuine token that has ended. */
+  /**
+   * @throws {Problem} `unauthenticated`, `token-expired` for a genuine token that has ended, or `token-revoked`.
+   */
   verifyToken(token: string): Promise<Principal>;
   /**
    * The caller of a request (PROTOCOL.md A3, A6).
@@ -38,6 +47,10 @@ export interface Authenticator {
   authenticate(request: { headers: IncomingHttpHeaders }, ...roles: Role[]): Promise<Principal>;
   /** Where the request carries a token, without checking it. */
   tokenOf(headers: IncomingHttpHeaders): RequestToken;
+  /** Refuses revoked tokens from now on (PROTOCOL.md A9). */
+  refuseRevoked(revocations: RevocationList): void;
+  /** Whether the token of somebody who is connected has been revoked since. */
+  isRevoked(principal: Principal): boolean;
 }
 
 export type RequestToken =
@@ -74,7 +87,19 @@ export function createAuthenticator(options: {
   const origins = new Set(options.allowedOrigins);
   const checked = new LRUCache<string, Principal>({ max: options.cacheSize ?? 20_000 });
 
+  let revocations: RevocationList = { isRevoked: () => false };
+
+  function isRevoked({ personId, issuedAtSeconds }: Principal): boolean {
+    return revocations.isRevoked(personId, issuedAtSeconds);
+  }
+
   async function verifyToken(token: string): Promise<Principal> {
+    const principal = await checkToken(token);
+    if (isRevoked(principal)) throw new Problem("token-revoked");
+    return principal;
+  }
+
+  async function checkToken(token: string): Promise<Principal> {
     const known = checked.get(token);
     if (known) {
       if (known.expiresAtMs > Date.now()) return known;
@@ -102,6 +127,10 @@ export function createAuthenticator(options: {
   return {
     verifyToken,
     tokenOf,
+    isRevoked,
+    refuseRevoked(list) {
+      revocations = list;
+    },
     async authenticate(request, ...roles) {
       const found = tokenOf(request.headers);
       if (!("token" in found)) throw new Problem("unauthenticated");
@@ -142,6 +171,7 @@ function tokenVerifier(options: {
         personId: personId(claims.sub),
         role: claims.role,
         vendors: new Set(claims.vendors),
+        issuedAtSeconds: claims.iat ?? null,
         expiresAtMs: claims.exp * 1_000,
       };
     } catch (error) {

@@ -140,9 +140,9 @@ export class OpenSocket<F extends ClientFrame, Data> implements SocketSession<Da
     this.connection.close(code, reason);
   }
 
-  /** Looks after deadlines: of authentication, of the token, of the connection, of the answer to a ping. */
+  /** Looks after the token, which may end or be revoked, and deadlines: to authenticate, of age, to answer a ping. */
   sweep(nowMs: number, wallMs: number): void {
-    const { config } = this.#route.kit;
+    const { config, authenticator } = this.#route.kit;
     if (this.#closing) return;
     if (!this.#principal) {
       if (nowMs - this.#openedAtMs > config.AUTHENTICATE_MS) {
@@ -153,6 +153,10 @@ export class OpenSocket<F extends ClientFrame, Data> implements SocketSession<Da
     const leftMs = this.#principal.expiresAtMs - wallMs;
     if (leftMs <= 0) {
       this.end(CLOSE.unauthenticated, "the token has expired");
+      return;
+    }
+    if (authenticator.isRevoked(this.#principal)) {
+      this.end(CLOSE.unauthenticated, "the token was revoked");
       return;
     }
     if (nowMs >= this.#oldAtMs) {

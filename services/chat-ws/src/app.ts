@@ -1,4 +1,5 @@
 import { connectBus } from "@localstreet/bus/connection";
+import { openRevocations } from "@localstreet/bus/revocations";
 import { liveChatSubject } from "@localstreet/contracts/subjects";
 import { openChatStore } from "@localstreet/db/chat-store";
 import { openPool } from "@localstreet/db/pool";
@@ -40,6 +41,8 @@ export async function buildApp(kit: ServiceKit<ChatConfig>): Promise<App> {
   });
   const bus = await connectBus(natsOptions(kit));
   registerNatsMetrics(kit, bus);
+  const revocations = await openRevocations(bus);
+  kit.authenticator.refuseRevoked(revocations);
   const feed = openChatFeed({
     bus,
     store,
@@ -90,6 +93,7 @@ export async function buildApp(kit: ServiceKit<ChatConfig>): Promise<App> {
       socketRoute.close();
       catchUp.stop();
       feed.close();
+      revocations.close();
       await leases.close();
       redis.disconnect();
       await bus.close();

@@ -1,4 +1,5 @@
 import { type Bus, connectBus } from "@localstreet/bus/connection";
+import { ensureStreams } from "@localstreet/bus/streams";
 import type { Role } from "@localstreet/contracts/auth";
 import { migrateDatabase } from "@localstreet/db/migrate";
 import { createDatabase } from "@localstreet/db/pool";
@@ -29,6 +30,8 @@ export async function startChat(env: Record<string, string> = {}): Promise<Chat>
   const adminUrl = stores.postgres.url("admin", "localstreet");
   await migrateDatabase({ url: adminUrl });
   await grantRoles({ url: adminUrl, passwords: stores.postgres.passwords });
+  const bus = await connectBus({ ...stores.nats.as("admin"), name: "test" });
+  await ensureStreams(bus);
   const nats = stores.nats.as("chat-ws");
   const started: RunningService[] = [];
 
@@ -60,7 +63,6 @@ export async function startChat(env: Record<string, string> = {}): Promise<Chat>
     return service;
   }
 
-  const bus = await connectBus({ ...stores.nats.as("admin"), name: "test" });
   return {
     stores,
     bus,

@@ -1,4 +1,5 @@
 import { connectBus } from "@localstreet/bus/connection";
+import { openRevocations } from "@localstreet/bus/revocations";
 import { openSubjectFeed } from "@localstreet/bus/subject-feed";
 import { openSubjectLog } from "@localstreet/bus/subject-log";
 import { VENDOR_STREAM } from "@localstreet/contracts/subjects";
@@ -27,10 +28,11 @@ export async function buildApp(kit: ServiceKit<NotificationConfig>): Promise<App
     maxPublishesInFlight: config.PUBLISHES_IN_FLIGHT,
   });
   registerNatsMetrics(kit, bus);
+  const revocations = await openRevocations(bus);
+  kit.authenticator.refuseRevoked(revocations);
   const log = await openSubjectLog(bus, VENDOR_STREAM);
   const feed = openSubjectFeed({ bus, log, logger, tailCheckMs: config.TAIL_CHECK_MS });
   const frames = createVendorFrames(kit, log);
-  const streams = openStreams(kit);
   const redis = await openRedis(kit);
   const leases = openConnectionLeases({
     redis,
@@ -40,6 +42,7 @@ export async function buildApp(kit: ServiceKit<NotificationConfig>): Promise<App
     logger,
     metrics: kit.metrics,
   });
+  const streams = openStreams(kit, leases);
   const devices = openDevices({
     leases,
     timeoutMs: config.DEVICES_MS,
@@ -56,7 +59,7 @@ export async function buildApp(kit: ServiceKit<NotificationConfig>): Promise<App
   const dashboards = openDashboards(kit, { bus, pool, devices });
   const placeOrder = createPlaceOrder(kit, { bus, feed });
   registerFeedMetrics(kit, feed);
-  registerSessionRoutes(kit);
+  registerSessionRoutes(kit, revocations);
   registerOrderRoute(kit, { placeOrder, devices });
   registerBatchRoute(kit, { placeOrder, devices });
   registerDashboardRoutes(kit, { dashboards, pool });
@@ -67,6 +70,7 @@ export async function buildApp(kit: ServiceKit<NotificationConfig>): Promise<App
     async close() {
       streams.close();
       feed.close();
+      revocations.close();
       dashboards.close();
       await leases.close();
       redis.disconnect();

@@ -1,27 +1,39 @@
+import type { ServerResponse } from "node:http";
 import type { Following } from "@localstreet/bus/subject-feed";
+import { userConnections } from "@localstreet/contracts/keys";
 import { Problem } from "@localstreet/contracts/problem";
 import { encodeSseEvent, SSE_KEEPALIVE } from "@localstreet/contracts/sse";
+import type { StreamTokenExpiring } from "@localstreet/contracts/vendor-events";
 import { startHeartbeat } from "@localstreet/fanout/heartbeat";
-import type { SseConnection } from "@localstreet/fanout/sse-connection";
+import { openSseConnection, type SseConnection } from "@localstreet/fanout/sse-connection";
+import type { Principal } from "@localstreet/service-kit/auth";
+import { connectionAgeMs } from "@localstreet/service-kit/connection-age";
+import type { ConnectionLeases } from "@localstreet/service-kit/connection-leases";
 import type { ServiceKit } from "@localstreet/service-kit/service";
 import { spreadOver } from "@localstreet/service-kit/spread-over";
-import { Gauge } from "prom-client";
+import { Counter, Gauge } from "prom-client";
 import type { NotificationConfig } from "./config.ts";
 
-/** A stream that is open, for what concerns all of them: pings, the end of its token, the drain. */
+/** A stream that is open, for what concerns all of them: beats, its token, its age, the drain. */
 export interface OpenStream {
   readonly connection: SseConnection;
-  /** When its token ends, in milliseconds since the epoch. */
-  readonly expiresAtMs: number;
-  readonly following: Following;
+  readonly principal: Principal;
+  /** When it has reached its age, by the clock of `performance`. */
+  readonly oldAtMs: number;
+  following: Following | null;
+  expiryTold: boolean;
 }
 
 export interface OpenStreams {
-  /** A `retry:` of its own for each connection, so that those that break together do not come back together. */
-  retryMs(): number;
-  /** Looks after the stream. */
-  add(stream: OpenStream): void;
-  delete(stream: OpenStream): void;
+  /**
+   * Answers with a stream, held until its history is out, and looks after it until it has closed. It is one of the
+   * connections that the person may have (PROTOCOL.md E9).
+   *
+   * @throws {Problem} `too-many-connections`, `draining`, or `invalid-request` when the client is gone already.
+   */
+  open(response: ServerResponse, principal: Principal): Promise<OpenStream>;
+  /** The stream follows its vendor: pings tell where it stands, and its end is the end of following. */
+  follow(stream: OpenStream, following: Following): void;
   /** Sends `goaway` and ends the stream (PROTOCOL.md S10). */
   goAway(connection: SseConnection): void;
   /** Sends all away, spread over `windowMs` milliseconds, and resolves when the last connection has closed. */
@@ -29,11 +41,14 @@ export interface OpenStreams {
   close(): void;
 }
 
-const EXPIRY_CHECK_MS = 500;
+const SWEEP_MS = 500;
 const keepalive = Buffer.from(SSE_KEEPALIVE);
 
-export function openStreams(kit: ServiceKit<NotificationConfig>): OpenStreams {
-  const { config } = kit;
+export function openStreams(
+  kit: ServiceKit<NotificationConfig>,
+  leases: ConnectionLeases,
+): OpenStreams {
+  const { authenticator, config } = kit;
   const streams = new Set<OpenStream>();
   const keepalives = startHeartbeat<OpenStream>({
     everyMs: config.KEEPALIVE_MS,
@@ -42,11 +57,17 @@ export function openStreams(kit: ServiceKit<NotificationConfig>): OpenStreams {
   const pings = startHeartbeat<OpenStream>({
     everyMs: config.STREAM_PING_MS,
     beat({ connection, following }) {
-      const head = following.positionId();
+      const head = following?.positionId();
+      if (head === undefined) return;
       connection.send(
         Buffer.from(encodeSseEvent({ id: head, event: "ping", data: JSON.stringify({ head }) })),
       );
     },
+  });
+  const cut = new Counter({
+    name: "localstreet_streams_cut_total",
+    help: "Streams whose reader left more unread than the limit",
+    registers: [kit.metrics],
   });
   new Gauge({
     name: "localstreet_streams_open",
@@ -56,13 +77,31 @@ export function openStreams(kit: ServiceKit<NotificationConfig>): OpenStreams {
       this.set(streams.size);
     },
   });
-  const expiries = setInterval(() => {
-    const nowMs = Date.now();
-    for (const { connection, expiresAtMs } of streams) {
-      if (expiresAtMs <= nowMs) connection.end(encodeStreamError(new Problem("token-expired")));
-    }
-  }, EXPIRY_CHECK_MS);
+  const sweeper = setInterval(() => {
+    const nowMs = performance.now();
+    const wallMs = Date.now();
+    for (const stream of streams) sweep(stream, nowMs, wallMs);
+  }, SWEEP_MS);
 
+  function sweep(stream: OpenStream, nowMs: number, wallMs: number): void {
+    const { connection, principal } = stream;
+    const leftMs = principal.expiresAtMs - wallMs;
+    if (leftMs <= 0) connection.end(encodeStreamError(new Problem("token-expired")));
+    else if (authenticator.isRevoked(principal)) {
+      connection.end(encodeStreamError(new Problem("token-revoked")));
+    } else if (nowMs >= stream.oldAtMs) goAway(connection);
+    else if (leftMs <= config.TOKEN_EXPIRING_MS && !stream.expiryTold) {
+      stream.expiryTold = true;
+      const data: StreamTokenExpiring = {
+        expiresAt: new Date(principal.expiresAtMs).toISOString(),
+      };
+      connection.send(
+        Buffer.from(encodeSseEvent({ event: "token-expiring", data: JSON.stringify(data) })),
+      );
+    }
+  }
+
+  /** A `retry:` of its own for each connection, so that those that break together do not come back together. */
   function retryMs(): number {
     const { RETRY_MIN_MS, RETRY_MAX_MS } = config;
     return Math.round(RETRY_MIN_MS + Math.random() * Math.max(0, RETRY_MAX_MS - RETRY_MIN_MS));
@@ -81,18 +120,54 @@ export function openStreams(kit: ServiceKit<NotificationConfig>): OpenStreams {
     );
   }
 
+  function connect(response: ServerResponse): SseConnection {
+    // Both may have happened while the token and the number of connections were looked up.
+    if (kit.isDraining()) throw new Problem("draining");
+    if (response.destroyed) throw new Problem("invalid-request", "The client is gone");
+    return openSseConnection(response, {
+      outboxBytes: config.OUTBOX_BYTES,
+      firstBytes: encodeSseEvent({ retryMs: retryMs() }),
+      onOverflow: () => cut.inc(),
+    });
+  }
+
+  function forget(stream: OpenStream): void {
+    stream.following?.stop();
+    streams.delete(stream);
+    keepalives.delete(stream);
+    pings.delete(stream);
+    leases.release(userConnections(stream.principal.personId));
+  }
+
   return {
-    retryMs,
     goAway,
-    add(stream) {
+    async open(response, principal) {
+      const connections = userConnections(principal.personId);
+      const verdict = await leases.acquire(connections, config.CONNECTIONS_PER_USER);
+      if (verdict === "too-many") throw new Problem("too-many-connections");
+      let connection: SseConnection;
+      try {
+        connection = connect(response);
+      } catch (error) {
+        leases.release(connections);
+        throw error;
+      }
+      const stream: OpenStream = {
+        connection,
+        principal,
+        oldAtMs: performance.now() + connectionAgeMs(config),
+        following: null,
+        expiryTold: false,
+      };
       streams.add(stream);
       keepalives.add(stream);
-      pings.add(stream);
+      connection.onClosed(() => forget(stream));
+      return stream;
     },
-    delete(stream) {
-      streams.delete(stream);
-      keepalives.delete(stream);
-      pings.delete(stream);
+    follow(stream, following) {
+      if (!streams.has(stream)) return following.stop();
+      stream.following = following;
+      pings.add(stream);
     },
     async drain(windowMs) {
       const leaving = [...streams];
@@ -102,7 +177,7 @@ export function openStreams(kit: ServiceKit<NotificationConfig>): OpenStreams {
     close() {
       keepalives.stop();
       pings.stop();
-      clearInterval(expiries);
+      clearInterval(sweeper);
     },
   };
 }

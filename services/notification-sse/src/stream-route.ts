@@ -1,20 +1,16 @@
 import type { SubjectFeed } from "@localstreet/bus/subject-feed";
 import type { SubjectLog } from "@localstreet/bus/subject-log";
 import { vendorIdSchema } from "@localstreet/contracts/ids";
-import { Problem } from "@localstreet/contracts/problem";
-import { encodeSseEvent } from "@localstreet/contracts/sse";
 import { vendorOrdersSubject } from "@localstreet/contracts/subjects";
-import { openSseConnection, type SseConnection } from "@localstreet/fanout/sse-connection";
-import { type Principal, requireVendor } from "@localstreet/service-kit/auth";
+import { requireVendor } from "@localstreet/service-kit/auth";
 import { parseRequest, problemOf } from "@localstreet/service-kit/http";
 import type { ServiceKit } from "@localstreet/service-kit/service";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Counter } from "prom-client";
 import { z } from "zod";
-import type { NotificationConfig } from "./config.ts";
 import type { Dashboard, Dashboards } from "./dashboards.ts";
 import type { Devices } from "./devices.ts";
-import { encodeStreamError, type OpenStreams } from "./open-streams.ts";
+import { encodeStreamError, type OpenStream, type OpenStreams } from "./open-streams.ts";
 import { replayAndRelease } from "./replay.ts";
 import type { VendorFrames } from "./vendor-frames.ts";
 
@@ -25,7 +21,7 @@ const querySchema = z.object({ lastEventId: lastEventIdSchema.optional() });
 
 /** The two streams of a vendor (PROTOCOL.md S4 to S12): its events, and with what a dashboard shows beside them. */
 export function registerStreamRoutes(
-  kit: ServiceKit<NotificationConfig>,
+  kit: ServiceKit,
   parts: {
     log: SubjectLog;
     feed: SubjectFeed;
@@ -35,7 +31,7 @@ export function registerStreamRoutes(
     devices: Devices;
   },
 ): void {
-  const { config, http, authenticator, logger, metrics } = kit;
+  const { http, authenticator, logger, metrics } = kit;
   const { log, feed, frames, dashboards, streams, devices } = parts;
   const verdicts = new Counter({
     name: "localstreet_stream_resumes_total",
@@ -46,11 +42,6 @@ export function registerStreamRoutes(
   const delivered = new Counter({
     name: "localstreet_stream_events_total",
     help: "Live events handed to streams",
-    registers: [metrics],
-  });
-  const cut = new Counter({
-    name: "localstreet_streams_cut_total",
-    help: "Streams whose reader left more unread than the limit",
     registers: [metrics],
   });
 
@@ -70,19 +61,14 @@ export function registerStreamRoutes(
     const { vendorId } = parseRequest(paramsSchema, request.params, "The path");
     requireVendor(principal, vendorId);
     const query = parseRequest(querySchema, request.query, "The query");
-    if (kit.isDraining()) throw new Problem("draining");
     const header = request.headers["last-event-id"];
 
-    const connection = openSseConnection(reply.raw, {
-      outboxBytes: config.OUTBOX_BYTES,
-      firstBytes: encodeSseEvent({ retryMs: streams.retryMs() }),
-      onOverflow: () => cut.inc(),
-    });
+    const stream = await streams.open(reply.raw, principal);
     reply.hijack();
+    const { connection } = stream;
     connection.onClosed(devices.opened(vendorId));
     try {
-      await follow(connection, {
-        principal,
+      await follow(stream, {
         subject: vendorOrdersSubject(vendorId),
         lastEventId: header === undefined ? query.lastEventId : String(header),
         dashboard: isDashboard ? dashboards.open(vendorId, connection) : null,
@@ -95,15 +81,15 @@ export function registerStreamRoutes(
   }
 
   async function follow(
-    connection: SseConnection,
+    stream: OpenStream,
     options: {
-      principal: Principal;
       subject: string;
       lastEventId: string | undefined;
       dashboard: Dashboard | null;
     },
   ): Promise<void> {
-    const { principal, subject, lastEventId, dashboard } = options;
+    const { subject, lastEventId, dashboard } = options;
+    const { connection } = stream;
     const following = await feed.follow(
       subject,
       (event) => {
@@ -116,14 +102,7 @@ export function registerStreamRoutes(
       // Another log took this one's place: the client comes back and its id is judged against that.
       () => streams.goAway(connection),
     );
-    const stream = { connection, following, expiresAtMs: principal.expiresAtMs };
-    streams.add(stream);
-    connection.onClosed(() => {
-      following.stop();
-      streams.delete(stream);
-    });
-    // A drain that began while the bus was asked does not know of this stream.
-    if (kit.isDraining()) return streams.goAway(connection);
+    streams.follow(stream, following);
     const status = await replayAndRelease({
       connection,
       log,

@@ -54,6 +54,11 @@ export async function startNotification(env: Record<string, string> = {}): Promi
       LEASE_MS: "2000",
       LEASE_REFRESH_MS: "200",
       DEVICES_CACHE_MS: "0",
+      // No test sees a reminder or an escalation that it does not expect.
+      ORDER_REMIND_AFTER_MS: "3600000",
+      ORDER_NOBODY_AFTER_MS: "3600000",
+      ORDER_ESCALATE_AFTER_MS: "3600000",
+      ORDER_EXPIRE_AFTER_MS: "7200000",
       NATS_URL: nats.servers.join(","),
       NATS_USER: nats.user,
       NATS_PASSWORD: nats.password,

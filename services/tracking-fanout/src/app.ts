@@ -1,5 +1,6 @@
 import { connectBus } from "@localstreet/bus/connection";
 import { openDeliveries } from "@localstreet/bus/deliveries";
+import { openRevocations } from "@localstreet/bus/revocations";
 import { openConnectionLeases } from "@localstreet/service-kit/connection-leases";
 import { natsOptions, registerNatsMetrics } from "@localstreet/service-kit/nats";
 import { openRedis } from "@localstreet/service-kit/redis";
@@ -25,6 +26,8 @@ export async function buildApp(kit: ServiceKit<TrackingFanoutConfig>): Promise<A
   const positions = createPositions(redis);
   const bus = await connectBus(natsOptions(kit));
   registerNatsMetrics(kit, bus);
+  const revocations = await openRevocations(bus);
+  kit.authenticator.refuseRevoked(revocations);
   const deliveries = await openDeliveries(bus);
   const feed = openPositionFeed({ bus, positions, refreshMs: config.WATCH_REFRESH_MS, logger });
   redis.on("ready", feed.refresh);
@@ -42,6 +45,7 @@ export async function buildApp(kit: ServiceKit<TrackingFanoutConfig>): Promise<A
       socketRoute.close();
       feed.close();
       deliveries.close();
+      revocations.close();
       await leases.close();
       await bus.close();
       redis.disconnect();

@@ -1,4 +1,5 @@
 import { connectBus } from "@localstreet/bus/connection";
+import { openRevocations } from "@localstreet/bus/revocations";
 import { natsOptions, registerNatsMetrics } from "@localstreet/service-kit/nats";
 import { openRedis } from "@localstreet/service-kit/redis";
 import type { App, ServiceKit } from "@localstreet/service-kit/service";
@@ -11,6 +12,8 @@ export async function buildApp(kit: ServiceKit<TrackingIngestConfig>): Promise<A
   const redis = await openRedis(kit);
   const bus = await connectBus(natsOptions(kit));
   registerNatsMetrics(kit, bus);
+  const revocations = await openRevocations(bus);
+  kit.authenticator.refuseRevoked(revocations);
   const positions = openPositionStore(redis, { unknownDriverMs: config.UNKNOWN_DRIVER_MS });
   registerLocationRoute(kit, { positions, bus });
 
@@ -18,6 +21,7 @@ export async function buildApp(kit: ServiceKit<TrackingIngestConfig>): Promise<A
     // Requests are short, and those under way are finished by the server itself.
     async drain() {},
     async close() {
+      revocations.close();
       await bus.close();
       redis.disconnect();
     },

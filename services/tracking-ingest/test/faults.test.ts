@@ -1,4 +1,5 @@
 import { type Bus, connectBus } from "@localstreet/bus/connection";
+import { ensureStreams } from "@localstreet/bus/streams";
 import { personIdSchema } from "@localstreet/contracts/ids";
 import { positionKey, watchedKey } from "@localstreet/contracts/keys";
 import { liveTrackingSubject } from "@localstreet/contracts/subjects";
@@ -20,6 +21,7 @@ let token: string;
 beforeAll(async () => {
   stores = await startTestStores({ nats: true, redis: true });
   bus = await connectBus({ ...stores.nats.as("admin"), name: "test" });
+  await ensureStreams(bus);
   service = await startIngest(stores, "tracking-ingest-1", { REDIS_TIMEOUT_MS: "300" });
   token = await tokenFor({ role: "driver", sub: driverId });
 });

@@ -1,4 +1,5 @@
 import { type Bus, connectBus } from "@localstreet/bus/connection";
+import { ensureStreams } from "@localstreet/bus/streams";
 import { personIdSchema } from "@localstreet/contracts/ids";
 import { POSITION_TTL_SECONDS, positionKey, watchedKey } from "@localstreet/contracts/keys";
 import { liveTrackingSubject } from "@localstreet/contracts/subjects";
@@ -22,6 +23,7 @@ beforeAll(async () => {
   stores = await startTestStores({ nats: true, redis: true });
   redis = new Redis(stores.redis.url("admin"));
   bus = await connectBus({ ...stores.nats.as("admin"), name: "test" });
+  await ensureStreams(bus);
   // An unknown driver counts as watched for its first fix only, so that tests see what a watch flag does.
   one = await startIngest(stores, "tracking-ingest-1", { UNKNOWN_DRIVER_MS: "0" });
   two = await startIngest(stores, "tracking-ingest-2", { UNKNOWN_DRIVER_MS: "0" });

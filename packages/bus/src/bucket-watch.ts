@@ -10,7 +10,7 @@ import { readStreamInfo } from "./stream-reads.ts";
  * consumer after a minute only, so the watch starts over after every reconnect, and when it falls behind the newest
  * revision that the leader names. Resolves when the first snapshot is complete, however long that takes.
  */
-export async function watchDeliveries(options: {
+export async function watchBucket(options: {
   bus: Bus;
   stream: string;
   bucket: string;
