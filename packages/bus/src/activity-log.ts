@@ -73,9 +73,9 @@ export function openActivityLog(bus: Bus): ActivityLog {
       return ack.duplicate ? "duplicate" : "stored";
     },
     follow: (vendorId, onLine) =>
-      bus.subscribe(liveActivitySubject(vendorId), ({ data, header }) => {
-        const activity = parseActivity(data);
-        const sequence = Number(header("Nats-Sequence"));
+      bus.subscribe(liveActivitySubject(vendorId), (message) => {
+        const activity = parseActivity(message.data);
+        const sequence = Number(message.header("Nats-Sequence"));
         if (activity && Number.isSafeInteger(sequence)) onLine({ sequence, activity });
       }),
     read: (vendorId) => inTurn(() => readAll(vendorId)),

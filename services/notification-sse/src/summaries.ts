@@ -24,7 +24,7 @@ export interface Summaries {
 
 export interface SummariesOptions {
   pool: Pool;
-  logger: Logger;
+  logger: Pick<Logger, "info" | "warn">;
   /** A vendor's summary is computed this often at most, in milliseconds. */
   everyMs: number;
   /** And this often without any cause: what nobody tells of is noticed then, in milliseconds. */
