@@ -6,34 +6,42 @@ export interface Heartbeat<Member> {
   stop(): void;
 }
 
-/** Beats are spread over the interval, so that ten thousand connections are not written to in one turn. */
-const SLOTS = 50;
+/** How finely beats are spread over the interval, so that ten thousand connections are not written to in one turn. */
+const TICKS = 50;
 const SHORTEST_TICK_MS = 10;
 
-/** Members are kept in a table: a closure or a timer for each would cost more than its connection's own state. */
+/**
+ * Members are kept in a table: a closure or a timer for each would cost more than its connection's own state. As all have
+ * the same interval, the order in which they were added, or beat last, is the order in which they are due.
+ */
 export function startHeartbeat<Member>(options: {
   everyMs: number;
   beat: (member: Member) => void;
 }): Heartbeat<Member> {
   const { everyMs, beat } = options;
-  const count = Math.max(1, Math.min(SLOTS, Math.floor(everyMs / SHORTEST_TICK_MS)));
-  const slots = Array.from({ length: count }, () => new Set<Member>());
-  let current = 0;
+  const ticks = Math.max(1, Math.min(TICKS, Math.floor(everyMs / SHORTEST_TICK_MS)));
+  const dueAtTick = new Map<Member, number>();
+  let tick = 0;
   const timer = setInterval(() => {
-    current = (current + 1) % count;
-    for (const member of slots[current] ?? []) beat(member);
-  }, everyMs / count);
+    tick += 1;
+    for (const [member, dueAt] of dueAtTick) {
+      if (dueAt > tick) break;
+      dueAtTick.delete(member);
+      dueAtTick.set(member, tick + ticks);
+      beat(member);
+    }
+  }, everyMs / ticks);
   return {
     add(member) {
-      // The slot that was just served: the first beat comes after a whole interval.
-      slots[current]?.add(member);
+      dueAtTick.delete(member);
+      dueAtTick.set(member, tick + ticks);
     },
     delete(member) {
-      for (const slot of slots) if (slot.delete(member)) return;
+      dueAtTick.delete(member);
     },
     stop() {
       clearInterval(timer);
-      for (const slot of slots) slot.clear();
+      dueAtTick.clear();
     },
   };
 }

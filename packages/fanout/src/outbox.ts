@@ -5,8 +5,14 @@ export interface OutboxSocket {
   off(event: "drain" | "close", listener: () => void): unknown;
   readonly writableLength: number;
   readonly writableNeedDrain: boolean;
-  /** False once nothing may be written any more. */
-  readonly writable: boolean;
+}
+
+/** The connection that an outbox belongs to. It is asked and told by methods: ten thousand closures are megabytes. */
+export interface OutboxOwner {
+  /** False once nothing may be written to the socket any more. */
+  readonly isWritable: boolean;
+  /** The reader left more than the limit unread. The outbox is closed already. */
+  onOverflow(): void;
 }
 
 /** A frame that gives way to a newer one of its slot. */
@@ -21,26 +27,28 @@ interface Slot {
  * - Frames that become ready in one turn of the event loop leave in one write: a write costs a syscall, and in bursts
  *   that is most of what a frame costs.
  * - Nothing is written to a socket that has not drained, so that what waits can still be conflated, and its bytes are
- *   bounded: past `limitBytes` the outbox is closed and `onOverflow` called, once. Nothing is dropped in between.
+ *   bounded: past `limitBytes` the outbox is closed and its owner told, once. Nothing is dropped in between.
  * - While it is held, history is written past the queue by `writeHistory`, at the pace of the socket.
  */
 export class Outbox {
   readonly #socket: OutboxSocket;
+  readonly #owner: OutboxOwner;
   readonly #limitBytes: number;
-  readonly #onOverflow: () => void;
   #queue: (Buffer | Slot)[] = [];
   #queuedBytes = 0;
   #slots: Map<string, Slot> | undefined;
   #state: "open" | "held" | "closed";
+  /** A flush will come: at the end of this turn, or when the socket has drained. */
   #isDue = false;
 
   constructor(
     socket: OutboxSocket,
-    options: { limitBytes: number; onOverflow: () => void; held?: boolean },
+    owner: OutboxOwner,
+    options: { limitBytes: number; held?: boolean },
   ) {
     this.#socket = socket;
+    this.#owner = owner;
     this.#limitBytes = options.limitBytes;
-    this.#onOverflow = options.onOverflow;
     this.#state = options.held === true ? "held" : "open";
   }
 
@@ -60,11 +68,11 @@ export class Outbox {
    * frame goes to the end: it may not overtake what was pushed since. A reader that keeps up gets every frame.
    */
   pushLatest(slotName: string, frame: Buffer): void {
-    if (this.#state === "closed") return;
     if (!this.#socket.writableNeedDrain) {
       this.push(frame);
       return;
     }
+    if (this.#state === "closed") return;
     this.#slots ??= new Map();
     const older = this.#slots.get(slotName);
     if (older) {
@@ -78,14 +86,14 @@ export class Outbox {
   }
 
   /**
-   * Writes past what is queued; for an outbox that is held. Resolves when the socket takes more.
+   * Writes past what is queued, while the outbox is held. Resolves when the socket takes more.
    *
-   * @returns `false` when the connection is closed: there is nobody to write to.
+   * @returns `false` when the outbox is not held any more, for the connection has ended: write no further.
    */
   async writeHistory(frame: Buffer): Promise<boolean> {
-    if (this.#isOver()) return false;
+    if (!this.#takesHistory) return false;
     if (!this.#socket.write(frame)) await drained(this.#socket);
-    return !this.#isOver();
+    return this.#takesHistory;
   }
 
   /** History is out: what was queued meanwhile follows. */
@@ -102,7 +110,7 @@ export class Outbox {
    */
   finish(lastFrame?: Buffer): void {
     if (this.#state === "closed") return;
-    if (this.#state === "held") this.#queue = [];
+    if (this.#state === "held") this.#forget();
     if (lastFrame) this.#queue.push(lastFrame);
     this.#write();
     this.close();
@@ -111,18 +119,47 @@ export class Outbox {
   /** Forgets what is queued and takes no more. */
   close(): void {
     this.#state = "closed";
-    this.#queue = [];
-    this.#queuedBytes = 0;
-    this.#slots = undefined;
+    this.#forget();
   }
 
-  /** One turn's frames in one write. Called once for each turn in which something became due. */
-  flush(): void {
+  get #takesHistory(): boolean {
+    return this.#state === "held" && this.#owner.isWritable;
+  }
+
+  #grow(bytes: number): void {
+    this.#queuedBytes += bytes;
+    if (this.pendingBytes > this.#limitBytes) {
+      // What the kernel takes at once is not pending: a burst within one turn is no slow reader's fault.
+      if (this.#state === "open" && !this.#socket.writableNeedDrain) this.#write();
+      if (this.pendingBytes > this.#limitBytes) {
+        this.close();
+        this.#owner.onOverflow();
+      }
+    }
+    if (this.#state === "open") this.#schedule();
+  }
+
+  // One immediate for all outboxes of the process, not one for each.
+  static #due: Outbox[] = [];
+
+  #schedule(): void {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    if (Outbox.#due.push(this) === 1) setImmediate(Outbox.#flushDue);
+  }
+
+  static #flushDue(): void {
+    const due = Outbox.#due;
+    Outbox.#due = [];
+    for (const outbox of due) outbox.#flush();
+  }
+
+  #flush(): void {
     this.#isDue = false;
     if (this.#state !== "open" || this.#queue.length === 0) return;
     if (this.#socket.writableNeedDrain) {
       this.#isDue = true;
-      this.#socket.once("drain", () => this.flush());
+      this.#socket.once("drain", () => this.#flush());
       return;
     }
     this.#write();
@@ -130,49 +167,43 @@ export class Outbox {
 
   #write(): void {
     if (this.#queue.length === 0) return;
-    if (!this.#socket.writable) {
+    if (!this.#owner.isWritable) {
       this.close();
       return;
     }
-    const frames = this.#queue.map((entry) => (Buffer.isBuffer(entry) ? entry : entry.frame));
+    const frames = this.#slots?.size ? this.#queue.map(frameOf) : (this.#queue as Buffer[]);
+    this.#forget();
+    this.#socket.write(frames.length === 1 ? (frames[0] as Buffer) : join(frames));
+  }
+
+  #forget(): void {
     this.#queue = [];
     this.#queuedBytes = 0;
-    this.#slots?.clear();
-    this.#socket.write(frames.length === 1 ? (frames[0] as Buffer) : Buffer.concat(frames));
-  }
-
-  #grow(bytes: number): void {
-    this.#queuedBytes += bytes;
-    // What the kernel takes at once is not pending: a burst within one turn is no slow reader's fault.
-    if (this.pendingBytes > this.#limitBytes && this.#state === "open") {
-      if (!this.#socket.writableNeedDrain) this.#write();
-    }
-    if (this.pendingBytes > this.#limitBytes) {
-      this.close();
-      this.#onOverflow();
-      return;
-    }
-    if (this.#state === "open") this.#schedule();
-  }
-
-  #schedule(): void {
-    if (this.#isDue) return;
-    this.#isDue = true;
-    if (due.push(this) === 1) setImmediate(flushDue);
-  }
-
-  #isOver(): boolean {
-    return this.#state === "closed" || !this.#socket.writable;
+    this.#slots = undefined;
   }
 }
 
-// One immediate for all outboxes of the process, not one for each.
-let due: Outbox[] = [];
+function frameOf(entry: Buffer | Slot): Buffer {
+  return Buffer.isBuffer(entry) ? entry : entry.frame;
+}
 
-function flushDue(): void {
-  const outboxes = due;
-  due = [];
-  for (const outbox of outboxes) outbox.flush();
+/** What was joined last in this turn: in a burst the same frames go to many sockets. */
+let joined: { readonly frames: readonly Buffer[]; readonly bytes: Buffer } | undefined;
+
+function join(frames: readonly Buffer[]): Buffer {
+  if (joined === undefined) setImmediate(forgetJoined);
+  else if (isSame(frames, joined.frames)) return joined.bytes;
+  const bytes = Buffer.concat(frames);
+  joined = { frames, bytes };
+  return bytes;
+}
+
+function forgetJoined(): void {
+  joined = undefined;
+}
+
+function isSame(some: readonly Buffer[], others: readonly Buffer[]): boolean {
+  return some.length === others.length && some.every((frame, index) => frame === others[index]);
 }
 
 function drained(socket: OutboxSocket): Promise<void> {

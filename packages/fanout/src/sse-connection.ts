@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { Problem } from "@localstreet/contracts/problem";
-import { Outbox } from "./outbox.ts";
+import { Outbox, type OutboxOwner } from "./outbox.ts";
 
 const HEADERS = {
   "content-type": "text/event-stream",
@@ -19,10 +19,11 @@ const END_GRACE_MS = 5_000;
  * One open stream of server-sent events. Held until `release`: frames that are sent before wait behind history. A class
  * with few fields and no closures, because there are ten thousand of them.
  */
-export class SseConnection {
+export class SseConnection implements OutboxOwner {
   readonly #response: ServerResponse;
   readonly #socket: Socket;
   readonly #outbox: Outbox;
+  readonly #onOverflow: (() => void) | undefined;
   #onClosed: (() => void)[] = [];
   #state: "open" | "ended" | "closed" = "open";
 
@@ -33,14 +34,8 @@ export class SseConnection {
   ) {
     this.#response = response;
     this.#socket = socket;
-    this.#outbox = new Outbox(socket, {
-      limitBytes: options.outboxBytes,
-      held: true,
-      onOverflow: () => {
-        options.onOverflow?.();
-        socket.destroy();
-      },
-    });
+    this.#onOverflow = options.onOverflow;
+    this.#outbox = new Outbox(socket, this, { limitBytes: options.outboxBytes, held: true });
     response.once("close", () => this.#close());
   }
 
@@ -68,11 +63,20 @@ export class SseConnection {
     if (this.#state !== "open") return;
     this.#state = "ended";
     // What is queued behind history that is not out stays unsent: the client resumes before it.
-    this.#outbox.finish();
-    if (lastFrame) this.#socket.write(lastFrame);
+    this.#outbox.finish(lastFrame);
     this.#response.end();
     const cut = setTimeout(() => this.#socket.destroy(), END_GRACE_MS);
     this.onClosed(() => clearTimeout(cut));
+  }
+
+  get isWritable(): boolean {
+    return this.#socket.writable;
+  }
+
+  /** The reader is cut off. */
+  onOverflow(): void {
+    this.#onOverflow?.();
+    this.#socket.destroy();
   }
 
   get pendingBytes(): number {

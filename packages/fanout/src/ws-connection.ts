@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import type { CloseCode } from "@localstreet/contracts/close-codes";
 import type { WebSocket } from "ws";
-import { Outbox, type OutboxSocket } from "./outbox.ts";
+import { Outbox, type OutboxOwner } from "./outbox.ts";
 
 const FINAL_TEXT_FRAME = 0x81;
 /** How long a peer may take to answer a close, in milliseconds. */
@@ -26,9 +26,11 @@ export function encodeTextFrame(text: string): Buffer {
 }
 
 /** One open WebSocket whose frames are encoded once and shared. */
-export class WsConnection {
+export class WsConnection implements OutboxOwner {
   readonly #ws: WebSocket;
+  readonly #socket: Socket;
   readonly #outbox: Outbox;
+  readonly onOverflow: () => void;
 
   constructor(
     ws: WebSocket,
@@ -36,10 +38,9 @@ export class WsConnection {
     options: { outboxBytes: number; onOverflow: () => void },
   ) {
     this.#ws = ws;
-    this.#outbox = new Outbox(new UnclosedSocket(ws, socket), {
-      limitBytes: options.outboxBytes,
-      onOverflow: options.onOverflow,
-    });
+    this.#socket = socket;
+    this.onOverflow = options.onOverflow;
+    this.#outbox = new Outbox(socket, this, { limitBytes: options.outboxBytes });
     ws.once("close", () => this.#outbox.close());
   }
 
@@ -59,6 +60,11 @@ export class WsConnection {
     this.#ws.close(code, reason);
     const cut = setTimeout(() => this.#ws.terminate(), CLOSE_GRACE_MS);
     this.#ws.once("close", () => clearTimeout(cut));
+  }
+
+  /** `ws` answers a client's close frame by itself, and nothing may follow its answer. */
+  get isWritable(): boolean {
+    return this.#ws.readyState === this.#ws.OPEN && this.#socket.writable;
   }
 
   get pendingBytes(): number {
@@ -82,39 +88,4 @@ export function openWsConnection(
   options: { outboxBytes: number; onOverflow: () => void },
 ): WsConnection {
   return new WsConnection(ws, socket, options);
-}
-
-/** The socket for as long as `ws` has not sent a close frame: it answers a client's by itself, and nothing may follow. */
-class UnclosedSocket implements OutboxSocket {
-  readonly #ws: WebSocket;
-  readonly #socket: Socket;
-
-  constructor(ws: WebSocket, socket: Socket) {
-    this.#ws = ws;
-    this.#socket = socket;
-  }
-
-  get writable(): boolean {
-    return this.#ws.readyState === this.#ws.OPEN && this.#socket.writable;
-  }
-
-  get writableLength(): number {
-    return this.#socket.writableLength;
-  }
-
-  get writableNeedDrain(): boolean {
-    return this.#socket.writableNeedDrain;
-  }
-
-  write(chunk: Buffer): boolean {
-    return this.#socket.write(chunk);
-  }
-
-  once(event: "drain" | "close", listener: () => void): void {
-    this.#socket.once(event, listener);
-  }
-
-  off(event: "drain" | "close", listener: () => void): void {
-    this.#socket.off(event, listener);
-  }
 }
