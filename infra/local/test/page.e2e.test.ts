@@ -1,47 +1,27 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { until } from "@localstreet/testkit/wait";
-import { type BrowserContext, chromium, type Page } from "playwright-core";
+import type { BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { BROWSER, findProgram } from "../src/ensure-programs.ts";
 import type { Platform } from "../src/platform.ts";
+import { launchChromium, needsBrowser } from "./chromium.ts";
 import { createMarketplace, startTestPlatform } from "./marketplace.ts";
-
-const executablePath = findProgram(BROWSER);
-const needsBrowser = { skip: executablePath === null, timeout: 120_000 };
 
 let platform: Platform;
 let stop: () => Promise<void>;
-let profile: string;
 let browser: BrowserContext;
+let closeBrowser: () => Promise<void>;
 
 beforeAll(async () => {
-  if (executablePath === null) return;
+  if (needsBrowser.skip) return;
   ({ platform, stop } = await startTestPlatform({
     simulator: true,
     env: { SIMULATOR_SPEED: "3" },
   }));
-  profile = await mkdtemp(join(tmpdir(), "localstreet-chromium-"));
-  browser = await chromium.launchPersistentContext(profile, {
-    executablePath,
-    headless: true,
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-    ],
-  });
+  ({ browser, close: closeBrowser } = await launchChromium());
 });
 
 afterAll(async () => {
-  await browser?.close();
+  await closeBrowser?.();
   await stop?.();
-  if (profile) await rm(profile, { recursive: true, force: true });
 });
 
 /** A page, with everything that went wrong on it. */
