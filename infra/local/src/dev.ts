@@ -97,7 +97,7 @@ keep(
 const gatewayUrl = `http://127.0.0.1:${ports.gateway}`;
 say(`Stores and gateway are up: ${gatewayUrl}  Logs: ${logDir}`);
 if (authentication.secret === undefined) {
-  say("No simulator: AUTH_JWKS_FILE says that somebody else signs tokens.");
+  say("No simulator: AUTH_JWKS_FILE or AUTH_JWKS_URL says that somebody else signs tokens.");
 } else {
   await servicesReady(SERVICE_NAMES.map((service) => ports[`${service}-admin`]));
   keep(

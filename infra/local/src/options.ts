@@ -27,7 +27,7 @@ export const USAGE = `npm start -- [options]
   --reset                 drop the data of earlier runs first
   --help                  this text
 
-Variables of the services (AUTH_JWT_SECRET, AUTH_JWKS_FILE, LOG_LEVEL, DRAIN_MS, …) are taken from the environment, as
+Variables of the services (AUTH_JWT_SECRET, AUTH_JWKS_FILE, AUTH_JWKS_URL, LOG_LEVEL, …) are taken from the environment, as
 are
 
   GATEWAY_CONNECTIONS_PER_ADDRESS    connections that one address may have (100; 5000 with the simulator)

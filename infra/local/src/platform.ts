@@ -50,7 +50,7 @@ export interface Platform {
   readonly stores: LocalStores;
   readonly gateway: PrivateServer;
   readonly logDir: string;
-  /** Whether somebody else signs tokens (`AUTH_JWKS_FILE`): then `signToken` throws. */
+  /** Whether somebody else signs tokens (`AUTH_JWKS_FILE`, `AUTH_JWKS_URL`): then `signToken` throws. */
   readonly signsTokens: boolean;
   signToken(options: {
     role: Role;
@@ -208,7 +208,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       logDir,
       signsTokens: secret !== undefined,
       async signToken(claims) {
-        if (secret === undefined) throw new Error("with AUTH_JWKS_FILE somebody else signs tokens");
+        if (secret === undefined) throw new Error("with a key set somebody else signs tokens");
         const issuer = env.AUTH_ISSUER ? { issuer: env.AUTH_ISSUER } : {};
         return await signToken({ secret, ...issuer, ...claims });
       },

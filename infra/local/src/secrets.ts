@@ -28,13 +28,17 @@ export interface Authentication {
 }
 
 /**
- * From the environment (`AUTH_JWKS_FILE` or `AUTH_JWT_SECRET`), or else a secret that is made once and kept in `file`.
+ * From the environment (`AUTH_JWKS_URL`, `AUTH_JWKS_FILE` or `AUTH_JWT_SECRET`), or else a secret that is made once and
+ * kept in `file`.
  *
- * @throws when both are set.
+ * @throws when more than one is set.
  */
 export function loadAuthentication(file: string, env: NodeJS.ProcessEnv): Authentication {
-  const { AUTH_JWKS_FILE: jwksFile, AUTH_JWT_SECRET: given } = env;
-  if (jwksFile && given) throw new Error("AUTH_JWT_SECRET, AUTH_JWKS_FILE: set one, not both");
+  const { AUTH_JWKS_URL: jwksUrl, AUTH_JWKS_FILE: jwksFile, AUTH_JWT_SECRET: given } = env;
+  if ([jwksUrl, jwksFile, given].filter(Boolean).length > 1) {
+    throw new Error("AUTH_JWT_SECRET, AUTH_JWKS_FILE, AUTH_JWKS_URL: set one, not several");
+  }
+  if (jwksUrl) return { env: { AUTH_JWKS_URL: jwksUrl }, secret: undefined };
   if (jwksFile) {
     // npm runs scripts in the root of the checkout and says where it was called.
     const from = env.INIT_CWD ?? process.cwd();

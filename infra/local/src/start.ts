@@ -107,9 +107,7 @@ async function announce(platform: Platform, options: StartOptions): Promise<void
   const seconds = ((Date.now() - startedAtMs) / 1_000).toFixed(1);
   say(`\n${tryIt}`);
   if (options.simulator && !platform.signsTokens) {
-    say(
-      "No simulator: it signs tokens of its own, and AUTH_JWKS_FILE says that somebody else does.\n",
-    );
+    say("No simulator: it signs tokens of its own, and a key set says that somebody else does.\n");
   }
   say(`Logs:  ${platform.logDir}`);
   if (platform.tls) {

@@ -27,7 +27,7 @@ async function main(): Promise<void> {
   if (!parsed.success || sub === undefined) return fail(USAGE);
   const { secret } = loadAuthentication(SECRET_FILE, process.env);
   if (secret === undefined) {
-    return fail("AUTH_JWKS_FILE is set: whoever holds its private keys signs the tokens.");
+    return fail("A key set is configured: whoever holds its private keys signs the tokens.");
   }
   console.log(await signToken({ secret, role: parsed.data, sub, vendors }));
 }

@@ -19,14 +19,17 @@ test("a secret is made once, kept, and readable to its owner only", async () => 
   expect((await stat(file)).mode & 0o777).toBe(0o600);
 });
 
-test("a secret or a key file of the environment wins; both at once are an error", () => {
+test("a secret, a key file or the address of keys in the environment wins; several at once are an error", () => {
   const file = join(folder, "auth-secret");
   const secret = "given by whoever started this, 32 bytes";
   expect(loadAuthentication(file, { AUTH_JWT_SECRET: secret }).secret).toBe(secret);
   const jwks = loadAuthentication(file, { AUTH_JWKS_FILE: "keys.json", INIT_CWD: "/somewhere" });
   expect(jwks).toEqual({ env: { AUTH_JWKS_FILE: "/somewhere/keys.json" }, secret: undefined });
+  const byUrl = { AUTH_JWKS_URL: "https://id.example/keys" };
+  expect(loadAuthentication(file, byUrl)).toEqual({ env: byUrl, secret: undefined });
+  expect(() => loadAuthentication(file, { ...byUrl, AUTH_JWKS_FILE: "a" })).toThrow("not several");
   expect(() => loadAuthentication(file, { AUTH_JWKS_FILE: "a", AUTH_JWT_SECRET: secret })).toThrow(
-    "not both",
+    "not several",
   );
 });
 

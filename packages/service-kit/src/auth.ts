@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
 import type { IncomingHttpHeaders } from "node:http";
 import {
   type Role,
@@ -14,8 +13,9 @@ import {
   type VendorId,
 } from "@localstreet/contracts/ids";
 import { Problem } from "@localstreet/contracts/problem";
-import { createLocalJWKSet, errors, type JWTVerifyOptions, jwtVerify } from "jose";
+import { errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from "jose";
 import { LRUCache } from "lru-cache";
+import { openTokenKeys, type TokenKeyOptions, type TokenKeys } from "./token-keys.ts";
 
 /** Who a checked token speaks for. */
 export interface Principal {
@@ -36,7 +36,8 @@ export interface RevocationList {
 
 export interface Authenticator {
   /**
-   * @throws {Problem} `unauthenticated`, `token-expired` for a genuine token that has ended, or `token-revoked`.
+   * @throws {Problem} `unauthenticated`, `token-expired` for a genuine token that has ended, `token-revoked`, or
+   * `unavailable` when the key is not known and cannot be had.
    */
   verifyToken(token: string): Promise<Principal>;
   /**
@@ -75,17 +76,18 @@ export function requireVendor(principal: Principal, vendorId: VendorId): void {
   if (!principal.vendors.has(vendorId)) throw new Problem("not-found");
 }
 
-export function createAuthenticator(options: {
-  jwtSecret?: string | undefined;
-  jwksFile?: string | undefined;
-  issuer?: string | undefined;
-  allowedOrigins: readonly string[];
-  /** How many checked tokens are remembered. */
-  cacheSize?: number;
-}): Authenticator {
-  const verify = tokenVerifier(options);
+export function createAuthenticator(
+  options: TokenKeyOptions & {
+    issuer?: string | undefined;
+    allowedOrigins: readonly string[];
+    /** How many checked tokens are remembered. */
+    cacheSize?: number;
+  },
+): Authenticator {
   const origins = new Set(options.allowedOrigins);
   const checked = new LRUCache<string, Principal>({ max: options.cacheSize ?? 20_000 });
+  const keys = openTokenKeys(options, () => checked.clear());
+  const verify = tokenVerifier(keys, options.issuer);
 
   let revocations: RevocationList = { isRevoked: () => false };
 
@@ -141,32 +143,37 @@ export function createAuthenticator(options: {
   };
 }
 
-/** The algorithm follows from the configuration and is never taken from the token (RFC 8725 section 3.1). */
-function tokenVerifier(options: {
-  jwtSecret?: string | undefined;
-  jwksFile?: string | undefined;
-  issuer?: string | undefined;
-}): (token: string) => Promise<Principal> {
-  const { jwtSecret, jwksFile, issuer } = options;
+function tokenVerifier(
+  keys: TokenKeys,
+  issuer: string | undefined,
+): (token: string) => Promise<Principal> {
   const checks: JWTVerifyOptions = {
-    algorithms: jwtSecret === undefined ? ["RS256", "ES256", "EdDSA", "Ed25519"] : ["HS256"],
+    algorithms: keys.algorithms,
     audience: TOKEN_AUDIENCE,
     requiredClaims: ["sub", "exp"],
     ...(issuer === undefined ? {} : { issuer }),
   };
-  let check: (token: string) => ReturnType<typeof jwtVerify>;
-  if (jwtSecret !== undefined) {
-    const key = new TextEncoder().encode(jwtSecret);
-    check = (token) => jwtVerify(token, key, checks);
-  } else {
-    if (jwksFile === undefined) throw new TypeError("no key to check tokens with");
-    const keys = createLocalJWKSet(JSON.parse(readFileSync(jwksFile, "utf8")));
-    check = (token) => jwtVerify(token, keys, checks);
+
+  async function check(token: string): Promise<JWTPayload> {
+    try {
+      return (await jwtVerify(token, keys.find, checks)).payload;
+    } catch (error) {
+      // Several keys fit a token that names none: one of them has signed it, or none has.
+      if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
+      for await (const key of error) {
+        try {
+          return (await jwtVerify(token, key, checks)).payload;
+        } catch (refused) {
+          if (!(refused instanceof errors.JWSSignatureVerificationFailed)) throw refused;
+        }
+      }
+      throw error;
+    }
   }
+
   return async (token) => {
     try {
-      const { payload } = await check(token);
-      const claims = tokenClaimsSchema.parse(payload);
+      const claims = tokenClaimsSchema.parse(await check(token));
       return {
         personId: personId(claims.sub),
         role: claims.role,
@@ -175,6 +182,7 @@ function tokenVerifier(options: {
         expiresAtMs: claims.exp * 1_000,
       };
     } catch (error) {
+      if (error instanceof Problem) throw error;
       // jose checks the signature before the claims, so this token was genuine once.
       if (error instanceof errors.JWTExpired) throw new Problem("token-expired");
       throw new Problem("unauthenticated", undefined, { cause: error });

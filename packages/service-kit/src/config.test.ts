@@ -53,6 +53,9 @@ describe("readConfig", () => {
 
   test("A1: a secret and a key set exclude each other, and one is needed", () => {
     expect(faultsOf({ ...right, AUTH_JWKS_FILE: "/keys.json" })).toContain("exactly one");
+    expect(faultsOf({ ...right, AUTH_JWKS_URL: "https://id.example/keys" })).toContain(
+      "AUTH_JWT_SECRET, AUTH_JWKS_FILE, AUTH_JWKS_URL: exactly one",
+    );
     expect(faultsOf({ ...right, AUTH_JWT_SECRET: undefined })).toContain("exactly one");
   });
 });

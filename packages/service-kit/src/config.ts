@@ -36,6 +36,11 @@ export const commonEnv = {
   AUTH_JWT_SECRET: z.string().min(32).optional(),
   /** A JSON Web Key Set (RFC 7517). */
   AUTH_JWKS_FILE: z.string().min(1).optional(),
+  AUTH_JWKS_URL: z.url({ protocol: /^https?$/ }).optional(),
+  /** How long the key set's server may take, when it is asked for a key again, and from which age it is asked anyway. */
+  AUTH_JWKS_TIMEOUT_MS: countEnv(2_000),
+  AUTH_JWKS_COOLDOWN_MS: millisecondsEnv(5_000),
+  AUTH_JWKS_MAX_AGE_MS: countEnv(600_000),
   AUTH_ISSUER: z.string().min(1).optional(),
   /** Origins whose pages may use the cookie and read answers (PROTOCOL.md A3, E11), as in `https://shop.example`. */
   ALLOWED_ORIGINS: list
@@ -110,8 +115,9 @@ export function readConfig<S extends z.ZodObject>(
         const name = issue.path.map(String).join(".");
         return present[name] === undefined ? `${name}: missing` : `${name}: ${issue.message}`;
       });
-  if ((present.AUTH_JWT_SECRET === undefined) === (present.AUTH_JWKS_FILE === undefined)) {
-    faults.push("AUTH_JWT_SECRET, AUTH_JWKS_FILE: exactly one of them is needed");
+  const keySources = ["AUTH_JWT_SECRET", "AUTH_JWKS_FILE", "AUTH_JWKS_URL"];
+  if (keySources.filter((name) => present[name] !== undefined).length !== 1) {
+    faults.push(`${keySources.join(", ")}: exactly one of them is needed`);
   }
   if (!result.success || faults.length > 0) {
     throw new ConfigError(

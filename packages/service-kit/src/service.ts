@@ -1,7 +1,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { FastifyInstance } from "fastify";
-import type { Registry } from "prom-client";
+import { Counter, type Registry } from "prom-client";
 import type { z } from "zod";
 import { type Authenticator, createAuthenticator } from "./auth.ts";
 import { type CommonConfig, ConfigError, readConfig } from "./config.ts";
@@ -71,6 +71,11 @@ export async function startService<Config extends CommonConfig>(options: {
   const metrics = createMetrics(name, replica);
   const http = createHttp({ logger, replica, bodyBytes: config.BODY_BYTES });
   registerCors(http, config.ALLOWED_ORIGINS);
+  const keysFaults = new Counter({
+    name: "localstreet_token_keys_faults_total",
+    help: "Times that the key set for tokens could not be read",
+    registers: [metrics],
+  });
   let state: "starting" | "ready" | "draining" = "starting";
   const kit: ServiceKit<Config> = {
     name,
@@ -82,6 +87,14 @@ export async function startService<Config extends CommonConfig>(options: {
     authenticator: createAuthenticator({
       jwtSecret: config.AUTH_JWT_SECRET,
       jwksFile: config.AUTH_JWKS_FILE,
+      jwksUrl: config.AUTH_JWKS_URL,
+      jwksTimeoutMs: config.AUTH_JWKS_TIMEOUT_MS,
+      jwksCooldownMs: config.AUTH_JWKS_COOLDOWN_MS,
+      jwksMaxAgeMs: config.AUTH_JWKS_MAX_AGE_MS,
+      onKeysFault(error) {
+        keysFaults.inc();
+        logger.warn({ err: error }, "the key set cannot be read: the keys that are known serve on");
+      },
       issuer: config.AUTH_ISSUER,
       allowedOrigins: config.ALLOWED_ORIGINS,
     }),

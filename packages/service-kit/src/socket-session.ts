@@ -288,8 +288,10 @@ export class OpenSocket<F extends ClientFrame, Data> implements SocketSession<Da
     try {
       principal = await this.#route.kit.authenticator.verifyToken(frame.token);
     } catch (error) {
-      this.#answer(problemOf(error), frame.ref);
-      this.end(CLOSE.unauthenticated, "the token was refused");
+      const problem = problemOf(error);
+      this.#answer(problem, frame.ref);
+      if (!problem.retryable) this.end(CLOSE.unauthenticated, "the token was refused");
+      else if (!this.#principal) this.end(CLOSE.timeout, "the token could not be checked");
       return;
     }
     if (!this.#route.roles.includes(principal.role)) {
