@@ -15,6 +15,7 @@ import { openDashboards } from "./dashboards.ts";
 import { openDevices } from "./devices.ts";
 import { registerFeedMetrics } from "./feed-metrics.ts";
 import { openStreams } from "./open-streams.ts";
+import { startOrderRecord } from "./order-record.ts";
 import { registerOrderRoute } from "./order-route.ts";
 import { createPlaceOrder } from "./place-order.ts";
 import { registerSessionRoutes } from "./session-route.ts";
@@ -58,6 +59,7 @@ export async function buildApp(kit: ServiceKit<NotificationConfig>): Promise<App
   });
   const dashboards = openDashboards(kit, { bus, pool, devices });
   const placeOrder = createPlaceOrder(kit, { bus, feed });
+  const orderRecord = startOrderRecord(kit, { bus, log, devices });
   registerFeedMetrics(kit, feed);
   registerSessionRoutes(kit, revocations);
   registerOrderRoute(kit, { placeOrder, devices });
@@ -66,12 +68,15 @@ export async function buildApp(kit: ServiceKit<NotificationConfig>): Promise<App
   registerStreamRoutes(kit, { log, feed, frames, dashboards, streams, devices });
 
   return {
-    drain: (windowMs) => streams.drain(windowMs),
+    async drain(windowMs) {
+      await Promise.all([streams.drain(windowMs), orderRecord.stop()]);
+    },
     async close() {
       streams.close();
       feed.close();
       revocations.close();
       dashboards.close();
+      await orderRecord.close();
       await leases.close();
       redis.disconnect();
       await bus.close();

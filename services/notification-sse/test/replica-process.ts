@@ -6,6 +6,9 @@ import { fileURLToPath } from "node:url";
 /** A replica in a process of its own, for what only `kill -9` does. */
 export interface ReplicaProcess {
   readonly url: string;
+  /** Stops the process without ending it. */
+  freeze(): void;
+  thaw(): void;
   kill(): Promise<void>;
 }
 
@@ -40,7 +43,8 @@ export async function startReplicaProcess(env: Record<string, string>): Promise<
     await exited;
   }
   try {
-    return { url: `http://${await address}`, kill };
+    const url = `http://${await address}`;
+    return { url, freeze: () => child.kill("SIGSTOP"), thaw: () => child.kill("SIGCONT"), kill };
   } catch (error) {
     await kill();
     throw error;

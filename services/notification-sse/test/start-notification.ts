@@ -119,7 +119,7 @@ export function newOrder(changes: Record<string, unknown> = {}) {
 }
 
 export async function postOrder(
-  service: RunningService,
+  service: Pick<RunningService, "url">,
   vendorId: string,
   body: unknown = newOrder(),
   token?: string,
@@ -136,7 +136,7 @@ export async function postOrder(
 
 /** An order that is stored; its event id. */
 export async function storeOrder(
-  service: RunningService,
+  service: Pick<RunningService, "url">,
   vendorId: string,
   body: unknown = newOrder(),
 ): Promise<string> {

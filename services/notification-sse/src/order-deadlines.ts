@@ -1,0 +1,143 @@
+import type { Bus } from "@localstreet/bus/connection";
+import { publishEscalation } from "@localstreet/bus/publish-escalation";
+import { publishVendorEvent } from "@localstreet/bus/publish-vendor-event";
+import type { VendorId } from "@localstreet/contracts/ids";
+import { vendorEventSchemas } from "@localstreet/contracts/vendor-events";
+import { type FiredOrder, fireDueOrders } from "@localstreet/db/order-deadlines";
+import { type OrderDeadlines, whatIsDue } from "@localstreet/db/order-due";
+import type { EscalationReason, OrderRow } from "@localstreet/db/order-row";
+import type { Pool } from "@localstreet/db/pool";
+import type { ServiceKit } from "@localstreet/service-kit/service";
+import { Counter } from "prom-client";
+import type { NotificationConfig } from "./config.ts";
+import { startRepeatedTask } from "./repeated-task.ts";
+
+/** How long publishing for one round of orders may take: Postgres gives a transaction that idles up soon after. */
+const FIRE_MS = 4_000;
+
+/**
+ * Once a second, takes the orders that are due and publishes their reminders, escalations and expiries (PROTOCOL.md S31 to
+ * S34). Every replica does, each with other orders.
+ *
+ * @param options.devices how many devices of a vendor are open; `null` when it is not known.
+ */
+export function startOrderDeadlines(
+  { config, logger, metrics }: ServiceKit<NotificationConfig>,
+  options: {
+    bus: Bus;
+    pool: Pool;
+    deadlines: OrderDeadlines;
+    devices: (vendorId: VendorId) => Promise<number | null>;
+  },
+): { stop(): Promise<void> } {
+  const { bus, pool, deadlines, devices } = options;
+  const limit = config.ORDER_DUE_AT_ONCE;
+  const fired = new Counter({
+    name: "localstreet_order_deadlines_total",
+    help: "Reminders, escalations and expiries published; answered: an answer was stored before the expiry",
+    labelNames: ["event"],
+    registers: [metrics],
+  });
+
+  return startRepeatedTask({
+    what: "the deadlines of orders",
+    everyMs: config.ORDER_TICK_MS,
+    logger,
+    async run({ signal }) {
+      // Without the bus nothing can be published; what is due stays due.
+      while (!signal.aborted && bus.isConnected()) {
+        const { taken, leftDue } = await fireDueOrders(pool, { limit, deadlines, fire: fireAll });
+        if (taken < limit || leftDue > 0) return;
+      }
+    },
+  });
+
+  async function fireAll(orders: readonly OrderRow[], at: Date): Promise<(FiredOrder | null)[]> {
+    const outcomes: (FiredOrder | null)[] = orders.map(() => null);
+    let timer: NodeJS.Timeout | undefined;
+    const tooLate = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, FIRE_MS);
+    });
+    const firing = orders.map(async (order, index) => {
+      outcomes[index] = await fireGuarded(order, at);
+    });
+    await Promise.race([Promise.all(firing), tooLate]);
+    clearTimeout(timer);
+    // Those that are not done yet stay due, and their ids remove what comes twice.
+    return [...outcomes];
+  }
+
+  async function fireGuarded(order: OrderRow, at: Date): Promise<FiredOrder | null> {
+    try {
+      return await fireOrder(order, at);
+    } catch (error) {
+      if ((error as { retryable?: boolean }).retryable) return null;
+      const { vendorId, orderId } = order;
+      logger.error({ err: error, vendorId, orderId }, "a deadline could not be published");
+      // It must not stand in the way of the others at every round.
+      return { status: "ended" };
+    }
+  }
+
+  async function fireOrder(order: OrderRow, at: Date): Promise<FiredOrder> {
+    const { attended, opsTold, reminders } = order;
+    const due = whatIsDue(order, deadlines, at);
+    if (!due) return { status: "rang", reminders, escalated: false, attended, opsTold };
+    if (due.kind === "expire") return await expire(order);
+
+    if (due.reminder !== null) await remind(order, due.reminder);
+    const open = due.look === "no" ? null : await devices(order.vendorId);
+    const isUnheard = due.look === "last" && open === 0;
+    const escalates = due.escalate || isUnheard;
+    if (escalates) await escalate(order, due.escalate ? "unanswered" : "nobody-connected");
+    else if (due.tellOps) await escalate(order, order.escalationReason ?? "unanswered");
+    return {
+      status: "rang",
+      reminders: due.reminder ?? reminders,
+      escalated: escalates,
+      // Who cannot tell at the last look escalates nobody early.
+      attended: attended || (open ?? 0) > 0 || (due.look === "last" && open === null),
+      opsTold: opsTold || escalates || due.tellOps,
+    };
+  }
+
+  /** What every event about an order says. */
+  function about({ orderId, vendorId, placedAt }: OrderRow) {
+    return { orderId, vendorId, placedAt: placedAt.toISOString(), at: new Date().toISOString() };
+  }
+
+  async function expire(order: OrderRow): Promise<FiredOrder> {
+    const { vendorId } = order;
+    const { status } = await publishVendorEvent(bus, {
+      ...{ vendorId, kind: "order-expired", data: about(order) },
+    });
+    // An answer was stored meanwhile and the projection brings it: nothing more to say.
+    fired.inc({ event: status === "conflict" ? "answered" : "expired" });
+    return { status: "ended" };
+  }
+
+  async function remind(order: OrderRow, reminder: number): Promise<void> {
+    const { vendorId, total, currency } = order;
+    const data = { ...about(order), reminder, total, currency };
+    await publishVendorEvent(bus, { vendorId, kind: "order-reminder", data });
+    fired.inc({ event: "reminder" });
+  }
+
+  async function escalate(order: OrderRow, reason: EscalationReason): Promise<void> {
+    const { vendorId } = order;
+    const data = { ...about(order), reason };
+    const published = await publishVendorEvent(bus, { vendorId, kind: "order-escalated", data });
+    // Escalated for another reason before: the operators are told what the vendor was told.
+    const stored = published.status === "conflict" ? parseEscalated(published.winner.data) : null;
+    await publishEscalation(bus, { ...(stored ?? data), eventId: published.id });
+    fired.inc({ event: "escalated" });
+  }
+}
+
+function parseEscalated(data: Uint8Array) {
+  try {
+    return vendorEventSchemas["order-escalated"].parse(JSON.parse(Buffer.from(data).toString()));
+  } catch {
+    return null;
+  }
+}
