@@ -1,5 +1,6 @@
 import { createBackoff } from "./backoff.ts";
 import type { BusLogger } from "./connection.ts";
+import { RecentEvents, type RecentMemory } from "./recent-events.ts";
 import type { LogEnd, LogPosition, StoredEvent, SubjectLog } from "./subject-log.ts";
 
 /** What the leader says of a subject: its newest event, and the end of the log as it was just before. */
@@ -34,6 +35,8 @@ export class FollowedSubject {
   readonly #logger: BusLogger;
   readonly #inTurn: <T>(job: () => Promise<T>) => Promise<T>;
   readonly #onHistoryLost: () => void;
+  readonly #onEventsLost: () => void;
+  readonly #recent: RecentEvents;
   readonly #followers = new Set<Follower>();
   /** Every event up to here has passed or is gone; `null` until the first answer of the leader. */
   #throughSequence: number | null = null;
@@ -53,12 +56,17 @@ export class FollowedSubject {
     inTurn: <T>(job: () => Promise<T>) => Promise<T>;
     /** The log no longer holds what has passed here. */
     onHistoryLost: () => void;
+    /** Events of this subject were missed here, and are no longer kept. */
+    onEventsLost: () => void;
+    memory: RecentMemory;
   }) {
     this.subject = options.subject;
     this.#log = options.log;
     this.#logger = options.logger;
     this.#inTurn = options.inTurn;
     this.#onHistoryLost = options.onHistoryLost;
+    this.#onEventsLost = options.onEventsLost;
+    this.#recent = new RecentEvents(options.memory);
   }
 
   get isStopped(): boolean {
@@ -92,13 +100,23 @@ export class FollowedSubject {
     }
   }
 
+  /** What has passed lately; complete up to `throughSequence`. */
+  get recent(): RecentEvents {
+    return this.#recent;
+  }
+
   acceptTail({ head, end }: Tail): void {
     if (this.#stopped) return;
     const headSequence = head?.sequence ?? 0;
+    if (head && this.#contradicts(head)) {
+      this.#onHistoryLost();
+      return;
+    }
     if (this.#throughSequence === null) {
       this.#throughSequence = Math.max(headSequence, end.position.sequence);
       this.#head = head;
       this.#position = newer(head, end.position);
+      this.#recent.restart(this.#position);
       this.#fillTo(this.#targetSequence);
       if (!this.#filling) this.#releaseHeld();
     } else if (headSequence > this.#throughSequence) {
@@ -132,6 +150,7 @@ export class FollowedSubject {
     this.#stopped = true;
     this.#held = [];
     this.#followers.clear();
+    this.#recent.dispose();
   }
 
   /** Ends it because its log is no longer the one that was followed. */
@@ -152,7 +171,10 @@ export class FollowedSubject {
     for (const { event, previousSequence } of held) this.acceptLive(event, previousSequence);
   }
 
-  #pass(event: StoredEvent): void {
+  #pass(arrived: StoredEvent): void {
+    // What is remembered must not hold on to the piece of memory that it came in.
+    const event = { ...arrived, data: new Uint8Array(arrived.data) };
+    this.#recent.add(event);
     this.#throughSequence = event.sequence;
     this.#position = event;
     this.#head = event;
@@ -170,10 +192,11 @@ export class FollowedSubject {
 
   async #fill(): Promise<void> {
     const backoff = createBackoff(50, 1_000);
+    const startSequence = this.throughSequence;
     let failures = 0;
     while (!this.#stopped && this.#targetSequence > this.throughSequence) {
       try {
-        await this.#inTurn(() => this.#readTo(this.#targetSequence));
+        await this.#inTurn(() => this.#readTo(this.#targetSequence, startSequence));
       } catch (error) {
         if (++failures === 1) {
           this.#logger.warn(
@@ -188,18 +211,24 @@ export class FollowedSubject {
     if (!this.#stopped) this.#releaseHeld();
   }
 
-  async #readTo(untilSequence: number): Promise<void> {
+  async #readTo(untilSequence: number, startSequence: number): Promise<void> {
     if (this.#stopped) return;
     if (!(await this.#isSameHistory())) return this.#onHistoryLost();
-    for await (const event of this.#log.readAfter(
-      this.subject,
-      this.throughSequence,
+    const pages = this.#log.pages({
+      subject: this.subject,
+      afterSequence: this.throughSequence,
       untilSequence,
-    )) {
-      if (this.#stopped) return;
-      this.#pass(event);
+    });
+    for await (const page of pages) {
+      for (const event of page) {
+        if (this.#stopped) return;
+        this.#pass(event);
+      }
     }
+    const { firstSequence } = await this.#log.bounds();
+    if (this.#stopped) return;
     this.#throughSequence = Math.max(this.throughSequence, untilSequence);
+    if (firstSequence > startSequence + 1) this.#onEventsLost();
   }
 
   /** Whether the log still holds, or has let expire, what passed here last; a restored one holds something else. */
@@ -208,6 +237,13 @@ export class FollowedSubject {
     if (messageId === null) return true;
     const event = await this.#log.eventAt(sequence);
     return event === null || event.messageId === messageId;
+  }
+
+  /** Whether a newest event that the leader names cannot be of the log that passed here. */
+  #contradicts(head: StoredEvent): boolean {
+    if (head.sequence > this.throughSequence) return false;
+    const messageId = this.#recent.messageIdAt(head.sequence);
+    return messageId !== null && messageId !== head.messageId;
   }
 
   #guard(run: () => void): void {

@@ -26,6 +26,8 @@ export interface StreamConsumer {
    * @throws {BusUnavailableError} when the consumer is lost: open another behind the last event.
    */
   next(count: number, maxWaitMs: number): Promise<ConsumedPage>;
+  /** Events behind the last one that was returned, as far as it is known: at first, all that the stream has. */
+  readonly pendingCount: number;
   close(): void;
 }
 
@@ -156,6 +158,9 @@ export async function openStreamConsumer(
       const events = arrived;
       arrived = [];
       return { events, pendingCount };
+    },
+    get pendingCount() {
+      return pendingCount + arrived.length;
     },
     close() {
       subscription.unsubscribe();

@@ -4,7 +4,9 @@ import { createBackoff } from "./backoff.ts";
 import { type Bus, BusUnavailableError } from "./connection.ts";
 import { epochOf } from "./epoch.ts";
 import { internalsOf } from "./internals.ts";
-import { readDirect, readFromLeader, readStreamInfo, type StoredEvent } from "./stream-reads.ts";
+import { readLast } from "./read-last.ts";
+import { type PageRange, readPages } from "./read-pages.ts";
+import { readFromLeader, readStreamInfo, type StoredEvent } from "./stream-reads.ts";
 
 export type { StoredEvent } from "./stream-reads.ts";
 
@@ -45,15 +47,10 @@ export interface SubjectLog {
   eventAt(sequence: number): Promise<StoredEvent | null>;
   /** Where the log ends. From the leader. */
   end(): Promise<LogEnd>;
-  /**
-   * A subject's events with `afterSequence < sequence <= untilSequence`, in order, as far as they are kept. Reads from
-   * any replica; when that one finds nothing the leader says whether it lags or there is nothing more.
-   */
-  readAfter(
-    subject: string,
-    afterSequence: number,
-    untilSequence: number,
-  ): AsyncIterable<StoredEvent>;
+  /** A subject's events in pages; see `readPages`. */
+  pages(range: PageRange): AsyncIterable<readonly StoredEvent[]>;
+  /** The newest `count` events of a subject up to a sequence, or all that are kept when those are fewer. */
+  last(subject: string, count: number, untilSequence: number): Promise<readonly StoredEvent[]>;
   /** The event's id for clients (PROTOCOL.md S5). */
   idOf(event: StoredEvent): string;
   /** The id of a position as a reader of `subject` sees it; `idOf` is the one right after the event. */
@@ -98,17 +95,9 @@ export async function openSubjectLog(bus: Bus, stream: string): Promise<SubjectL
       const event = sequence === 0 ? null : await log.eventAt(sequence);
       return { epoch: answer.epoch, position: { sequence, messageId: event?.messageId ?? null } };
     },
-    async *readAfter(subject, afterSequence, untilSequence) {
-      let position = afterSequence;
-      while (position < untilSequence) {
-        const query = { seq: position + 1, next_by_subj: subject };
-        const event =
-          (await readDirect(bus, stream, query)) ?? (await readFromLeader(bus, stream, query));
-        if (!event || event.sequence > untilSequence) return;
-        yield event;
-        position = event.sequence;
-      }
-    },
+    pages: (range) => readPages(bus, stream, range),
+    last: (subject, count, untilSequence) =>
+      readLast(bus, stream, { subject, count, untilSequence }),
     idOf: (event) => log.positionId(event.subject, event),
     positionId: (subject, { sequence, messageId }) =>
       encodeEventId({ epoch, sequence, check: checkOf(subject, messageId) }),

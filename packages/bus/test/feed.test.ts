@@ -12,7 +12,7 @@ const sequences = (events: StoredEvent[]) => events.map(({ sequence }) => sequen
 async function openFeed(market: Marketplace, tailCheckMs = 10_000, servers = [market.nats.url]) {
   const bus = await market.connect("notification-sse", { servers });
   const log = await openSubjectLog(bus, "VENDOR");
-  const feed = openSubjectFeed({ bus, log, logger: quiet, tailCheckMs });
+  const feed = openSubjectFeed({ bus, log, logger: quiet, tailCheckMs, recent: { keepMs: 0 } });
   return { bus, log, feed };
 }
 

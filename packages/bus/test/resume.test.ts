@@ -19,9 +19,10 @@ async function decide(log: SubjectLog, subject: string, lastEventId: string | nu
 
 async function replay(log: SubjectLog, subject: string, afterSequence: number) {
   const found: number[] = [];
-  const until = (await log.head(subject))?.sequence ?? 0;
-  for await (const event of log.readAfter(subject, afterSequence, until))
-    found.push(event.sequence);
+  const untilSequence = (await log.head(subject))?.sequence ?? 0;
+  for await (const page of log.pages({ subject, afterSequence, untilSequence })) {
+    found.push(...page.map(({ sequence }) => sequence));
+  }
   return found;
 }
 

@@ -8,6 +8,7 @@ import { openConnectionLeases } from "@localstreet/service-kit/connection-leases
 import { natsOptions, registerNatsMetrics } from "@localstreet/service-kit/nats";
 import { openRedis } from "@localstreet/service-kit/redis";
 import type { App, ServiceKit } from "@localstreet/service-kit/service";
+import { registerAckRoute } from "./ack-route.ts";
 import { registerBatchRoute } from "./batch-route.ts";
 import type { NotificationConfig } from "./config.ts";
 import { registerDashboardRoutes } from "./dashboard-routes.ts";
@@ -15,10 +16,14 @@ import { openDashboards } from "./dashboards.ts";
 import { openDevices } from "./devices.ts";
 import { registerFeedMetrics } from "./feed-metrics.ts";
 import { openStreams } from "./open-streams.ts";
+import { startOpsWebhook } from "./ops-webhook.ts";
+import { createOrderLookup } from "./order-lookup.ts";
 import { startOrderRecord } from "./order-record.ts";
 import { registerOrderRoute } from "./order-route.ts";
+import { registerOrdersRoutes } from "./orders-route.ts";
 import { createPlaceOrder } from "./place-order.ts";
 import { registerSessionRoutes } from "./session-route.ts";
+import { registerStatusRoute } from "./status-route.ts";
 import { registerStreamRoutes } from "./stream-route.ts";
 import { createVendorFrames } from "./vendor-frames.ts";
 
@@ -32,7 +37,18 @@ export async function buildApp(kit: ServiceKit<NotificationConfig>): Promise<App
   const revocations = await openRevocations(bus);
   kit.authenticator.refuseRevoked(revocations);
   const log = await openSubjectLog(bus, VENDOR_STREAM);
-  const feed = openSubjectFeed({ bus, log, logger, tailCheckMs: config.TAIL_CHECK_MS });
+  const feed = openSubjectFeed({
+    bus,
+    log,
+    logger,
+    tailCheckMs: config.TAIL_CHECK_MS,
+    recent: {
+      events: config.RING_EVENTS,
+      bytes: config.RING_BYTES,
+      totalBytes: config.RING_TOTAL_BYTES,
+      keepMs: config.RING_KEEP_MS,
+    },
+  });
   const frames = createVendorFrames(kit, log);
   const redis = await openRedis(kit);
   const leases = openConnectionLeases({
@@ -58,12 +74,17 @@ export async function buildApp(kit: ServiceKit<NotificationConfig>): Promise<App
     onIdleError: (error) => logger.warn({ err: error }, "a connection to Postgres broke"),
   });
   const dashboards = openDashboards(kit, { bus, pool, devices });
+  const lookUp = createOrderLookup({ pool, log, logger, timeoutMs: config.ORDER_LOOKUP_MS });
   const placeOrder = createPlaceOrder(kit, { bus, feed });
   const orderRecord = startOrderRecord(kit, { bus, log, devices });
+  const opsWebhook = startOpsWebhook(kit, bus);
   registerFeedMetrics(kit, feed);
   registerSessionRoutes(kit, revocations);
   registerOrderRoute(kit, { placeOrder, devices });
   registerBatchRoute(kit, { placeOrder, devices });
+  registerAckRoute(kit, { bus, feed, lookUp });
+  registerStatusRoute(kit, { bus, feed, lookUp });
+  registerOrdersRoutes(kit, { pool, log });
   registerDashboardRoutes(kit, { dashboards, pool });
   registerStreamRoutes(kit, { log, feed, frames, dashboards, streams, devices });
 
@@ -76,6 +97,7 @@ export async function buildApp(kit: ServiceKit<NotificationConfig>): Promise<App
       feed.close();
       revocations.close();
       dashboards.close();
+      await opsWebhook.close();
       await orderRecord.close();
       await leases.close();
       redis.disconnect();

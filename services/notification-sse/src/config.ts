@@ -39,6 +39,19 @@ const settingsSchema = z.object({
   RETRY_MAX_MS: millisecondsEnv(4_000),
   /** How often the end of every followed vendor's log is compared with the leader's (S11), in milliseconds. */
   TAIL_CHECK_MS: countEnv(10_000),
+  /**
+   * What is remembered of each vendor's events for those who come back (S16): events, bytes, bytes of all vendors together,
+   * and for how long after its last stream has gone, in milliseconds.
+   */
+  RING_EVENTS: countEnv(512),
+  RING_BYTES: countEnv(512 * 1024),
+  RING_TOTAL_BYTES: countEnv(64 * 1024 * 1024),
+  RING_KEEP_MS: millisecondsEnv(60_000),
+  /** Replays that read from the log, or send a piece, at the same time; and for how long one waits for NATS (S16). */
+  REPLAYS_AT_ONCE: countEnv(8),
+  REPLAY_PATIENCE_MS: millisecondsEnv(30_000),
+  /** Events that `?last=` brings at most (S14). */
+  LAST_EVENTS: countEnv(100, 0),
   /** How often a vendor's summary is sent at most, and how often it is looked after anyway (S38), in milliseconds. */
   SUMMARY_EVERY_MS: countEnv(250),
   SUMMARY_REFRESH_MS: countEnv(5_000),
@@ -72,6 +85,11 @@ const settingsSchema = z.object({
   ORDER_DUE_AT_ONCE: countEnv(100),
   /** How long decided orders are kept: longer than the log keeps their events. */
   ORDER_KEEP_DAYS: countEnv(90),
+  /** How long an answer of a vendor waits to learn what is known of its order (S22), in milliseconds. */
+  ORDER_LOOKUP_MS: countEnv(2_000),
+  /** Orders of one list, and how long it waits for the record to be at the end of the log (S25), in milliseconds. */
+  ORDERS_LISTED: countEnv(500),
+  ORDERS_WAIT_MS: millisecondsEnv(2_000),
   /** Where escalations are posted (S27), signed with the secret; nowhere without it. */
   OPS_WEBHOOK_URL: webhookUrl.optional(),
   OPS_WEBHOOK_SECRET: webhookSecrets.optional(),

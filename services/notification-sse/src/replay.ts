@@ -1,13 +1,23 @@
-import { decideResume } from "@localstreet/bus/resume";
-import type { Following } from "@localstreet/bus/subject-feed";
-import type { StoredEvent, SubjectLog } from "@localstreet/bus/subject-log";
+import { createTurns } from "@localstreet/bus/turns";
 import { encodeSseEvent } from "@localstreet/contracts/sse";
-import type { ResumeEvent, ResumeStatus } from "@localstreet/contracts/vendor-events";
+import type { ResumeEvent } from "@localstreet/contracts/vendor-events";
 import type { SseConnection } from "@localstreet/fanout/sse-connection";
+import type { History } from "./history.ts";
 import type { VendorFrames } from "./vendor-frames.ts";
 
+export interface Replays {
+  /**
+   * Tells the client where it stands, sends what it missed, and lets the live events follow (PROTOCOL.md S6, S16). The
+   * connection is held meanwhile; history goes out at the pace of its socket.
+   *
+   * @param to the id of where the live events begin.
+   * @throws {BusUnavailableError}
+   */
+  replayAndRelease(connection: SseConnection, history: History, to: string): Promise<void>;
+}
+
 /** Frames that are read ahead, so that `resume` can tell how many follow. */
-const PAGE_FRAMES = 256;
+const AHEAD_FRAMES = 256;
 /**
  * History goes to the socket in pieces of about this size: far less than an outbox may hold, or live events that come
  * meanwhile would make it too much.
@@ -15,69 +25,81 @@ const PAGE_FRAMES = 256;
 const PIECE_BYTES = 32 * 1024;
 
 /**
- * Tells the client where it stands, sends what it missed, and lets the live events follow (PROTOCOL.md S6, S8). The
- * connection is held meanwhile; history goes out at the pace of its socket.
- *
- * @returns the verdict that was told.
- * @throws {BusUnavailableError}
+ * Replays take turns: `atOnce` of them read from the log, and as many send a piece in one turn of the event loop, so that
+ * the live events of others are not held up however many come back.
  */
-export async function replayAndRelease(options: {
-  connection: SseConnection;
-  log: SubjectLog;
-  frames: VendorFrames;
-  subject: string;
-  following: Following;
-  lastEventId: string | undefined;
-}): Promise<ResumeStatus> {
-  const { connection, log, frames, subject, following, lastEventId } = options;
-  const to = following.positionId();
-  const { status, afterSequence } = await decideResume(log, subject, lastEventId, following.head);
-  const events = log.readAfter(subject, afterSequence, following.head?.sequence ?? 0);
-  const iterator = events[Symbol.asyncIterator]();
+export function createReplays(frames: VendorFrames, atOnce: number): Replays {
+  const inReadTurn = createTurns(atOnce);
+  const inSendTurn = createTurns(atOnce);
 
-  let page = await nextPage(iterator, frames);
-  const isWhole = page.length < PAGE_FRAMES;
-  const from = status === "complete" || status === "gap" ? (lastEventId ?? null) : null;
-  const resume: ResumeEvent = { status, from, to, replayed: isWhole ? page.length : null };
-  // A connection that breaks during the replay resumes where it was, not behind what it has not got.
-  const id = page.length > 0 && from !== null ? from : to;
-  const told = await connection.writeHistory(
-    Buffer.from(encodeSseEvent({ id, event: "resume", data: JSON.stringify(resume) })),
-  );
-  let isOpen = told;
-  while (isOpen && page.length > 0) {
-    isOpen = await writePage(connection, page);
-    page = isOpen ? await nextPage(iterator, frames) : [];
+  async function nextPage(history: History): Promise<Buffer[] | null> {
+    const { done, value } = await inReadTurn(() => history.pages.next());
+    if (done) return null;
+    return value.map((event) => frames.frameOf(event)).filter((frame) => frame !== null);
   }
-  connection.release();
-  return status;
+
+  /** @returns `false` when the connection is closed. */
+  async function send(connection: SseConnection, piece: readonly Buffer[]): Promise<boolean> {
+    const { taken } = await inSendTurn(async () => {
+      // Not awaited in here: a socket that does not drain must not hold the turn.
+      const taken = connection.writeHistory(Buffer.concat(piece));
+      await nextTurn();
+      return { taken };
+    });
+    return await taken;
+  }
+
+  async function sendAll(connection: SseConnection, history: History, first: Buffer[]) {
+    let piece: Buffer[] = [];
+    let pieceBytes = 0;
+    for (let page: Buffer[] | null = first; page; page = await nextPage(history)) {
+      for (const frame of page) {
+        piece.push(frame);
+        pieceBytes += frame.length;
+        if (pieceBytes < PIECE_BYTES) continue;
+        if (!(await send(connection, piece))) return;
+        piece = [];
+        pieceBytes = 0;
+      }
+    }
+    if (piece.length > 0) await send(connection, piece);
+  }
+
+  async function replay(connection: SseConnection, history: History, to: string): Promise<void> {
+    const { status, from } = history;
+    const ahead: Buffer[] = [];
+    let isWhole = false;
+    while (ahead.length < AHEAD_FRAMES && !isWhole) {
+      const page = await nextPage(history);
+      if (page) ahead.push(...page);
+      else isWhole = true;
+    }
+    const replayed = isWhole ? ahead.length : null;
+    const resume: ResumeEvent = { status, from, to, replayed };
+    // A connection that breaks during the replay comes back as it was, not behind what it has not got.
+    const id = ahead.length === 0 ? to : from;
+    const told = encodeSseEvent({
+      ...(id === null ? {} : { id }),
+      event: "resume",
+      data: JSON.stringify(resume),
+    });
+    if (ahead.length === 0) await connection.writeHistory(Buffer.from(told));
+    else await sendAll(connection, history, [Buffer.from(told), ...ahead]);
+    connection.release();
+  }
+
+  return {
+    async replayAndRelease(connection, history, to) {
+      try {
+        await replay(connection, history, to);
+      } finally {
+        // It may hold a consumer.
+        await history.pages.return?.(undefined);
+      }
+    },
+  };
 }
 
-/** @returns `false` when the connection is closed. */
-async function writePage(connection: SseConnection, page: readonly Buffer[]): Promise<boolean> {
-  let piece: Buffer[] = [];
-  let pieceBytes = 0;
-  for (const frame of page) {
-    piece.push(frame);
-    pieceBytes += frame.length;
-    if (pieceBytes < PIECE_BYTES) continue;
-    if (!(await connection.writeHistory(Buffer.concat(piece)))) return false;
-    piece = [];
-    pieceBytes = 0;
-  }
-  return await connection.writeHistory(Buffer.concat(piece));
-}
-
-async function nextPage(
-  iterator: AsyncIterator<StoredEvent>,
-  frames: VendorFrames,
-): Promise<Buffer[]> {
-  const page: Buffer[] = [];
-  while (page.length < PAGE_FRAMES) {
-    const { done, value } = await iterator.next();
-    if (done) break;
-    const frame = frames.frameOf(value);
-    if (frame) page.push(frame);
-  }
-  return page;
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

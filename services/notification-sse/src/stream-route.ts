@@ -8,20 +8,25 @@ import type { ServiceKit } from "@localstreet/service-kit/service";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Counter } from "prom-client";
 import { z } from "zod";
+import type { NotificationConfig } from "./config.ts";
 import type { Dashboard, Dashboards } from "./dashboards.ts";
 import type { Devices } from "./devices.ts";
+import { openHistory } from "./history.ts";
 import { encodeStreamError, type OpenStream, type OpenStreams } from "./open-streams.ts";
-import { replayAndRelease } from "./replay.ts";
+import { createReplays } from "./replay.ts";
 import type { VendorFrames } from "./vendor-frames.ts";
 
 const paramsSchema = z.object({ vendorId: vendorIdSchema });
 /** Given twice it is an id that was never issued: a `reset`, as with the header, and no error (PROTOCOL.md S8). */
 const lastEventIdSchema = z.union([z.string(), z.array(z.string()).transform(String)]);
-const querySchema = z.object({ lastEventId: lastEventIdSchema.optional() });
+const querySchema = z.object({
+  lastEventId: lastEventIdSchema.optional(),
+  last: z.coerce.number().int().min(0).default(0),
+});
 
 /** The two streams of a vendor (PROTOCOL.md S4 to S12): its events, and with what a dashboard shows beside them. */
 export function registerStreamRoutes(
-  kit: ServiceKit,
+  kit: ServiceKit<NotificationConfig>,
   parts: {
     log: SubjectLog;
     feed: SubjectFeed;
@@ -31,8 +36,9 @@ export function registerStreamRoutes(
     devices: Devices;
   },
 ): void {
-  const { http, authenticator, logger, metrics } = kit;
+  const { config, http, authenticator, logger, metrics } = kit;
   const { log, feed, frames, dashboards, streams, devices } = parts;
+  const replays = createReplays(frames, config.REPLAYS_AT_ONCE);
   const verdicts = new Counter({
     name: "localstreet_stream_resumes_total",
     help: "Streams opened, by what the client was told about its events",
@@ -71,6 +77,7 @@ export function registerStreamRoutes(
       await follow(stream, {
         subject: vendorOrdersSubject(vendorId),
         lastEventId: header === undefined ? query.lastEventId : String(header),
+        last: Math.min(query.last, config.LAST_EVENTS),
         dashboard: isDashboard ? dashboards.open(vendorId, connection) : null,
       });
     } catch (error) {
@@ -85,10 +92,11 @@ export function registerStreamRoutes(
     options: {
       subject: string;
       lastEventId: string | undefined;
+      last: number;
       dashboard: Dashboard | null;
     },
   ): Promise<void> {
-    const { subject, lastEventId, dashboard } = options;
+    const { subject, dashboard } = options;
     const { connection } = stream;
     const following = await feed.follow(
       subject,
@@ -103,15 +111,11 @@ export function registerStreamRoutes(
       () => streams.goAway(connection),
     );
     streams.follow(stream, following);
-    const status = await replayAndRelease({
-      connection,
-      log,
-      frames,
-      subject,
-      following,
-      lastEventId,
-    });
+    const to = following.positionId();
+    const patienceMs = config.REPLAY_PATIENCE_MS;
+    const history = await openHistory({ log, subject, following, patienceMs }, options);
+    await replays.replayAndRelease(connection, history, to);
     dashboard?.begin(following.head?.sequence ?? 0);
-    verdicts.inc({ status });
+    verdicts.inc({ status: history.status });
   }
 }

@@ -15,7 +15,7 @@ const LINE_BREAK = /[\r\n]/;
 const END = Buffer.from("\n\n");
 
 export function createVendorFrames({ metrics }: ServiceKit, log: SubjectLog): VendorFrames {
-  // The feed hands the same object to every follower, and forgets it after.
+  // The feed hands the same object to every follower, and to those who come back while it remembers it.
   const encoded = new WeakMap<StoredEvent, Buffer | null>();
   const foreign = new Counter({
     name: "localstreet_foreign_events_total",
@@ -35,7 +35,13 @@ export function createVendorFrames({ metrics }: ServiceKit, log: SubjectLog): Ve
     if (LINE_BREAK.test(data.toString("latin1"))) {
       return Buffer.from(encodeSseEvent({ id, event: kind, data: data.toString() }));
     }
-    return Buffer.concat([Buffer.from(`id: ${id}\nevent: ${kind}\ndata: `), data, END]);
+    const head = `id: ${id}\nevent: ${kind}\ndata: `;
+    // Memory of its own: a frame that is kept must not keep a shared pool with it.
+    const frame = Buffer.allocUnsafeSlow(head.length + data.length + END.length);
+    frame.write(head, "latin1");
+    frame.set(data, head.length);
+    frame.set(END, head.length + data.length);
+    return frame;
   }
 
   return {
