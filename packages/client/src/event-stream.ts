@@ -36,22 +36,29 @@ export interface EventStream {
 
 /** A keepalive comes every 25 s, and a slow network may hold it up, in milliseconds. */
 const SILENCE_MS = 33_000;
+/** Ends a connection whose place the next one takes at once. */
+class TokenRenewed extends Error {}
+
 /** A server cannot make a client wait longer than this by `retry:`, in milliseconds. */
 const LONGEST_RETRY_MS = 10 * 60_000;
 
 /**
  * An event stream that comes back by itself: server-sent events over `fetch`, so that the token travels in a header and
  * several people can share a page. It resumes with `Last-Event-ID` (PROTOCOL.md S5), obeys `retry:` and `goaway` (S10),
- * asks for a new token when the old one was refused or has ended (A7, A8), and stops for good where coming back cannot
- * help (403, 404, or a fixed token that was refused).
+ * asks for a new token when the old one was refused, is about to end or has ended (A7, A8), and stops for good where coming
+ * back cannot help (403, 404, or a fixed token that was refused).
  */
 export function openEventStream(options: EventStreamOptions): EventStream {
   const seen = createSeenIds();
   let lastEventId = options.lastEventId;
   let retryMs = 0;
+  let token = "";
+  /** The next connection's token, when it is known before. */
+  let nextToken: string | undefined;
 
   async function request(signal: AbortSignal): Promise<ReadableStream<Uint8Array> | ConnectionEnd> {
-    const token = await orAborted(askToken(options.token), signal);
+    token = nextToken ?? (await orAborted(askToken(options.token), signal));
+    nextToken = undefined;
     const headers: Record<string, string> = {
       Accept: "text/event-stream",
       Authorization: `Bearer ${token}`,
@@ -62,6 +69,14 @@ export function openEventStream(options: EventStreamOptions): EventStream {
     const init = { headers, signal, cache: "no-store" as const };
     const response = await fetchStream(options.url, init);
     return endOfResponse(response) ?? response.body ?? lostBy(new Error("an answer without body"));
+  }
+
+  /** Comes back with a newer token before this one ends; without one the stream goes on until then. */
+  async function renewToken(attempt: AbortController): Promise<void> {
+    const newer = await orAborted(askToken(options.token), attempt.signal);
+    if (newer === token) return;
+    nextToken = newer;
+    attempt.abort(new TokenRenewed("there is a newer token"));
   }
 
   /** One connection, from its token to its end. */
@@ -87,6 +102,7 @@ export function openEventStream(options: EventStreamOptions): EventStream {
         const end = endOfEvent(event);
         if (end) announced.end = end;
         else opened();
+        if (event.event === "token-expiring") renewToken(attempt).catch(() => {});
         if (event.id !== null) lastEventId = event.id;
         if (seen.isNew(event)) callOut(options.onEvent, event);
         else if (options.onRepeated) callOut(options.onRepeated, event);
@@ -105,7 +121,9 @@ export function openEventStream(options: EventStreamOptions): EventStream {
       }
       return withRetry(announced.end);
     } catch (error) {
-      return withRetry(lostBy(attempt.signal.aborted ? attempt.signal.reason : error));
+      const cause = attempt.signal.aborted ? attempt.signal.reason : error;
+      if (cause instanceof TokenRenewed) return { kind: "token-refused", reason: cause.message };
+      return withRetry(lostBy(cause));
     } finally {
       clearTimeout(watchdog);
       closing.removeEventListener("abort", stop);

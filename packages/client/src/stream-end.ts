@@ -17,6 +17,8 @@ export function endOfResponse(response: Response): ConnectionEnd | null {
   return null;
 }
 
+const TOKEN_REFUSED = new Set(["token-expired", "token-revoked", "unauthenticated"]);
+
 /** What `goaway` and `error` (PROTOCOL.md S10, A8, E5) announce; `null` for every other event. */
 export function endOfEvent(event: StreamEvent): ConnectionEnd | null {
   if (event.event === "goaway") {
@@ -27,9 +29,7 @@ export function endOfEvent(event: StreamEvent): ConnectionEnd | null {
   if (event.event !== "error") return null;
   const { code, message } = parseFields(event.data);
   const reason = String(message ?? code ?? "an error without a code");
-  if (code === "token-expired" || code === "unauthenticated") {
-    return { kind: "token-refused", reason };
-  }
+  if (typeof code === "string" && TOKEN_REFUSED.has(code)) return { kind: "token-refused", reason };
   if (code === "forbidden" || code === "not-found") return { kind: "refused", code };
   return { kind: "lost", reason };
 }

@@ -81,6 +81,30 @@ test("when the token has ended, the next request has a new one, at once (A7)", a
   expect(client.phases()).not.toContain("waiting");
 });
 
+test("before its token ends a stream is resumed with a newer one, at once, and with the same one goes on (A7)", async () => {
+  const expiring = 'event: token-expiring\ndata: {"expiresAt":"2030-01-01T00:00:00.000Z"}\n\n';
+  const order = (id: string) => `event: new-order\nid: ${id}\ndata: ${id}\n\n`;
+  await using server = await startSseServer(
+    streaming(`retry: 60000\n${RESUME}${order("e-2")}${expiring}`),
+    // The server tells it again: the same token changes nothing.
+    streaming(`${RESUME}${order("e-2")}${expiring}${order("e-3")}`),
+  );
+  const tokens = ["old", "new", "new", "new"];
+  let asked = 0;
+  using client = follow(server.url, { token: async () => tokens[asked++] ?? "too often" });
+  await until(() => client.events.some((event) => event.id === "e-3"), { what: "the newest" });
+  await until(() => asked === 3, { what: "asked at the second notice as well" });
+  expect(server.requests.map((request) => request.headers.authorization)).toEqual([
+    "Bearer old",
+    "Bearer new",
+  ]);
+  expect(server.requests[1]?.headers["last-event-id"]).toBe("e-2");
+  const orders = client.events.filter((event) => event.event === "new-order");
+  expect(orders.map((event) => event.id)).toEqual(["e-2", "e-3"]);
+  expect(client.phases()).toEqual(["connecting", "open", "connecting", "open"]);
+  expect(server.requests[1]?.destroyed).toBe(false);
+});
+
 test("401 asks for another token once at once, then waits; it never gives up on orders (A6)", async () => {
   await using server = await startSseServer(
     answering(401),
