@@ -25,6 +25,7 @@ export async function startTestPlatform(
         PATH: process.env.PATH,
         AUTH_JWT_SECRET: TEST_SECRET,
         GATEWAY_CONNECTIONS_PER_ADDRESS: "1000",
+        CONNECTIONS_PER_USER: "1000",
         ...options.env,
       },
     });

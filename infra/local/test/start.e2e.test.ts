@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { readdirSync, readlinkSync } from "node:fs";
+import { once } from "node:events";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { mkdtemp, realpath, rm } from "node:fs/promises";
+import { connect } from "node:http2";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -70,15 +72,24 @@ async function untilUp(platform: ReturnType<typeof start>): Promise<string> {
 }
 
 test(
-  "a start says each step with its time, answers, and SIGTERM leaves no process",
+  "a start says each step with its time, answers, with TLS as well, and SIGTERM leaves no process",
   linuxOnly,
   async () => {
-    const platform = start("--no-simulator", "--replicas", "1");
+    const platform = start("--no-simulator", "--replicas", "1", "--tls");
     const url = await untilUp(platform);
     for (const step of ["stores", "build", "services", "gateway"]) {
       expect(platform.output()).toMatch(new RegExp(`^✓ .*${step}.* \\d+\\.\\d s$`, "m"));
     }
     expect((await fetch(`${url}/api/chat/conversations`)).status).toBe(401);
+    const [, tlsUrl, certificateFile] =
+      /^TLS: +(\S+) .*certificate: (.+)\)$/m.exec(platform.output()) ?? [];
+    const session = connect(`${tlsUrl}`, { ca: readFileSync(`${certificateFile}`) });
+    const [headers] = await once(
+      session.request({ ":path": "/api/chat/conversations" }),
+      "response",
+    );
+    expect(headers[":status"]).toBe(401);
+    session.destroy();
 
     const second = start("--no-simulator");
     expect(await second.exit).toBe(1);
