@@ -42,7 +42,7 @@ export type OrdersAccepted = z.infer<typeof ordersAcceptedSchema>;
 
 /** Answer of `POST …/orders/{orderId}/ack` with 200. */
 export const acknowledgedSchema = z.object({
-  /** The event's id in the vendor's stream; `null` for an answer of long ago, when only the record knows of it. */
+  /** The event's id in the vendor's stream; `null` for a duplicate that the record knew of. */
   id: z.string().nullable(),
   state: acknowledgementSchema,
   /** It had been told before; nothing was stored now. */

@@ -1,0 +1,112 @@
+import type { StoredEvent, SubjectLog } from "@localstreet/bus/subject-log";
+import type { OrderId, VendorId } from "@localstreet/contracts/ids";
+import type { OrderDecision } from "@localstreet/contracts/order";
+import { vendorOrdersSubject } from "@localstreet/contracts/subjects";
+import { readOrder } from "@localstreet/db/order-reads";
+import type { Pool } from "@localstreet/db/pool";
+import type { Logger } from "@localstreet/service-kit/logger";
+import { decisionAfter, decisionOfEvent, decisionOfRow } from "./order-decisions.ts";
+
+export type FoundOrder =
+  | {
+      readonly status: "found";
+      /** `null` while it is open. */
+      readonly decision: OrderDecision | null;
+      readonly received: boolean;
+      readonly seen: boolean;
+    }
+  /** The vendor has no such order. */
+  | { readonly status: "missing" }
+  /** Nobody can tell now: Postgres is away, or far behind. */
+  | { readonly status: "unknown" };
+
+/**
+ * What is known of an order when it is asked for: the record, and what the log holds beyond it, so that it does not matter
+ * how far the record is behind.
+ *
+ * @throws {BusUnavailableError}
+ */
+export type LookUpOrder = (vendorId: VendorId, orderId: OrderId) => Promise<FoundOrder>;
+
+/** Events of one vendor that are read beyond the record, before it counts as far behind. */
+const BEYOND_RECORD = 1_000;
+const UNKNOWN: FoundOrder = { status: "unknown" };
+
+/** @param options.timeoutMs for all of it, in milliseconds. */
+export function createOrderLookup(options: {
+  pool: Pool;
+  log: SubjectLog;
+  logger: Logger;
+  timeoutMs: number;
+}): LookUpOrder {
+  const { pool, log, logger, timeoutMs } = options;
+
+  async function readRecord(vendorId: VendorId, orderId: OrderId) {
+    try {
+      return await readOrder(pool, { vendorId, orderId });
+    } catch (error) {
+      if ((error as { retryable?: unknown }).retryable !== true) throw error;
+      logger.warn({ err: error }, "an order was not looked up");
+      return null;
+    }
+  }
+
+  async function lookUp(vendorId: VendorId, orderId: OrderId): Promise<FoundOrder> {
+    const subject = vendorOrdersSubject(vendorId);
+    const [record, head] = await Promise.all([readRecord(vendorId, orderId), log.head(subject)]);
+    if (!record?.position) return UNKNOWN;
+    const { position, orders } = record;
+    const row = orders[0];
+    // What is known of the log's epoch may be old.
+    const isSameLog = position.epoch === log.epoch || position.epoch === (await log.bounds()).epoch;
+    const beyond = isSameLog
+      ? await readBeyond(subject, position.sequence, head?.sequence ?? 0)
+      : null;
+    if (!beyond && !row) return UNKNOWN;
+
+    const events = beyond?.filter((event) => isOf(event, orderId)) ?? [];
+    if (!row && !events.some(({ kind }) => kind === "new-order")) return { status: "missing" };
+    const told = (state: "received" | "seen") =>
+      events.some(({ messageId }) => messageId.endsWith(`:order-acknowledged:${orderId}:${state}`));
+    return {
+      status: "found",
+      decision: events.reduce(
+        (decision, event) => decisionAfter(decision, decisionOfEvent(event)),
+        row ? decisionOfRow(row) : null,
+      ),
+      received: row?.receivedAt != null || told("received"),
+      seen: row?.seenAt != null || told("seen"),
+    };
+  }
+
+  /** `null` when there are too many. */
+  async function readBeyond(
+    subject: string,
+    afterSequence: number,
+    untilSequence: number,
+  ): Promise<StoredEvent[] | null> {
+    const events: StoredEvent[] = [];
+    for await (const page of log.pages({ subject, afterSequence, untilSequence })) {
+      events.push(...page);
+      if (events.length > BEYOND_RECORD) return null;
+    }
+    return events;
+  }
+
+  return async (vendorId, orderId) => {
+    let timer: NodeJS.Timeout | undefined;
+    const tooLate = new Promise<FoundOrder>((resolve) => {
+      timer = setTimeout(resolve, timeoutMs, UNKNOWN);
+    });
+    try {
+      return await Promise.race([lookUp(vendorId, orderId), tooLate]);
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+}
+
+/** An order's id stands third in the `Nats-Msg-Id` of each of its events, after the vendor and the kind. */
+function isOf({ messageId }: StoredEvent, orderId: OrderId): boolean {
+  return messageId.split(":", 3)[2] === orderId;
+}
