@@ -52,6 +52,8 @@ export async function runFault(fault: Fault, options: RunFaultOptions): Promise<
         PATH: process.env.PATH,
         AUTH_JWT_SECRET: secret,
         GATEWAY_CONNECTIONS_PER_ADDRESS: "20000",
+        // What a fault leaves half open still counts, and the same people come back many times.
+        CONNECTIONS_PER_USER: "20000",
         ...fault.env,
       },
     });

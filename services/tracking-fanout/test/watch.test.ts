@@ -1,3 +1,4 @@
+import { openRevocations } from "@localstreet/bus/revocations";
 import { positionKey, WATCHED_TTL_SECONDS, watchedKey } from "@localstreet/contracts/keys";
 import { liveTrackingSubject } from "@localstreet/contracts/subjects";
 import { trackingServerFrameSchema } from "@localstreet/contracts/tracking";
@@ -12,6 +13,7 @@ import {
   postFix,
   putDelivery,
   startTracking,
+  startWatch,
   storeDelivery,
   type Tracking,
   timeAgo,
@@ -352,6 +354,21 @@ test("T9: the answer says whether the driver is live, stale or lost", async () =
   expect((await watch(newcomer, deliveryId)).driver.state).toBe("lost");
   buyer.close();
   newcomer.close();
+});
+
+test("A9: a revoked watcher's socket is closed with 4401 within a second, and its token is refused", async () => {
+  const { deliveryId, buyer, delivery } = await startWatch(tracking);
+  const authorization = `Bearer ${await tokenFor({ role: "buyer", sub: delivery.buyerId })}`;
+  const revocations = await openRevocations(tracking.bus);
+  await revocations.revoke(delivery.buyerId, Math.floor(Date.now() / 1_000));
+  const startMs = performance.now();
+  expect((await buyer.closed).code).toBe(4401);
+  expect(performance.now() - startMs).toBeLessThan(1_000);
+  const response = await fetch(`${tracking.fanout[0].url}/api/deliveries/${deliveryId}`, {
+    headers: { authorization },
+  });
+  expect(await response.json()).toMatchObject({ status: 401, code: "token-revoked" });
+  revocations.close();
 });
 
 test("T11: a connection has so many watches at most", async () => {

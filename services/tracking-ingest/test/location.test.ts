@@ -1,4 +1,5 @@
 import { type Bus, connectBus } from "@localstreet/bus/connection";
+import { openRevocations } from "@localstreet/bus/revocations";
 import { ensureStreams } from "@localstreet/bus/streams";
 import { personIdSchema } from "@localstreet/contracts/ids";
 import { POSITION_TTL_SECONDS, positionKey, watchedKey } from "@localstreet/contracts/keys";
@@ -291,4 +292,18 @@ test("T10: over 2 fixes a second a driver gets 429 with Retry-After, others do n
   const other = await newDriver(limited);
   expect((await other.post(newFix(1))).status).toBe(204);
   await limited.stop();
+});
+
+test("A9: a revoked driver's fixes are refused within a second", async () => {
+  const { driverId, post, stored } = await newDriver();
+  expect((await post({ lat: 1, lng: 1 })).status).toBe(204);
+  const revocations = await openRevocations(bus);
+  await revocations.revoke(driverId, Math.floor(Date.now() / 1_000));
+  const startMs = performance.now();
+  await expect.poll(async () => (await post({ lat: 2, lng: 2 })).status).toBe(401);
+  expect(performance.now() - startMs).toBeLessThan(1_000);
+  const lat = (await stored())?.lat;
+  expect(await (await post({ lat: 3, lng: 3 })).json()).toMatchObject({ code: "token-revoked" });
+  expect((await stored())?.lat).toBe(lat);
+  revocations.close();
 });
