@@ -21,6 +21,7 @@ import { postgresKilled, postgresLocked, postgresReadOnly } from "./faults/postg
 import { powerLoss } from "./faults/power-loss.ts";
 import { reconnectStorm, rollingDeploy } from "./faults/reconnects.ts";
 import { redisFlushed, redisKilled } from "./faults/redis.ts";
+import { seam } from "./faults/seam.ts";
 import { slowNetwork } from "./faults/slow-network.ts";
 import { stuckReaders } from "./faults/stuck-readers.ts";
 
@@ -55,6 +56,7 @@ export const FAULTS: readonly Fault[] = [
   stuckReaders,
   powerLoss,
   ordersUnderFire,
+  seam,
 ];
 
 /** Faults that only harm a chat. */

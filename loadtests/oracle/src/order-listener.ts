@@ -1,13 +1,8 @@
 import type { ConnectionState } from "@localstreet/client/connection-state";
-import { openEventStream, type StreamEvent } from "@localstreet/client/event-stream";
-import type { ActivityEvent } from "@localstreet/contracts/dashboard";
-import { parseEventId } from "@localstreet/contracts/event-id";
-import type { ResumeEvent } from "@localstreet/contracts/vendor-events";
-import { nowMs } from "./clock.ts";
+import { openEventStream } from "@localstreet/client/event-stream";
 import { createGate } from "./gate.ts";
-import { activityKey, type Ledger, orderKey } from "./ledger.ts";
-import { readLifeEvent } from "./order-life.ts";
-import { ReplayCheck } from "./replay-check.ts";
+import type { Ledger } from "./ledger.ts";
+import { createStreamRecorder } from "./stream-recorder.ts";
 import type { Target } from "./target.ts";
 
 export interface OrderListener {
@@ -39,23 +34,16 @@ export function openOrderListener(options: OrderListenerOptions): OrderListener 
   const { target, ledger, receiver, vendorId } = options;
   const identity = { role: "vendor", sub: receiver, vendors: [vendorId] } as const;
   const gate = createGate(`the stream of ${receiver}`);
-  let connections = 0;
-  let replay: ReplayCheck | undefined;
-  ledger.admit(receiver, vendorId);
+  const recorder = createStreamRecorder({ ledger, receiver, vendorId });
 
   const stream = openEventStream({
     url: `${target.url}/api/vendor/${vendorId}/${options.stream ?? "notifications"}/stream`,
     token: () => target.tokenFor(identity),
     onEvent(event) {
-      if (event.event === "resume") onResume(JSON.parse(event.data));
-      else if (event.event === "new-order") onOrder(event);
-      else if (event.event === "activity") onActivity(JSON.parse(event.data));
-      else onLife(event);
+      recorder.hear(event);
+      if (event.event === "resume") gate.open();
     },
-    onRepeated(event) {
-      checkReplay(event);
-      ledger.dropped(receiver, "repeated");
-    },
+    onRepeated: recorder.hearAgain,
     onState(state) {
       if (state.phase === "refused") gate.refuse(state.code);
       options.onState?.(state);
@@ -64,64 +52,18 @@ export function openOrderListener(options: OrderListenerOptions): OrderListener 
     ...(options.backoffMs === undefined ? {} : { backoffMs: options.backoffMs }),
   });
 
-  function onResume({ status, from, to, replayed }: ResumeEvent): void {
-    const fromSequence = sequenceOf(from);
-    const toSequence = sequenceOf(to);
-    const range = { group: vendorId, from: fromSequence, to: toSequence };
-    ledger.sawVerdict(receiver, status, range);
-    if (status === "fresh" && connections > 0) ledger.broken(receiver, "resume forgot the id");
-    const isCounted = status !== "fresh" && replayed !== null;
-    replay = isCounted ? new ReplayCheck(replayed, toSequence) : undefined;
-    connections += 1;
-    if (connections === 1) ledger.join(receiver, vendorId);
-    gate.open();
-  }
-
-  function onOrder(event: StreamEvent): void {
-    checkReplay(event);
-    const order = JSON.parse(event.data) as { vendorId: string; orderId: string };
-    const key = orderKey(order.vendorId, order.orderId);
-    const id = event.id ?? undefined;
-    ledger.receive(receiver, { key, id, group: order.vendorId, atMs: nowMs() });
-  }
-
-  function onLife(event: StreamEvent): void {
-    const told = readLifeEvent(event.event, event.data, orderKey);
-    if (!told) return;
-    checkReplay(event);
-    ledger.follow(receiver, { ...told, id: event.id ?? undefined, atMs: nowMs() });
-  }
-
-  function onActivity(activity: ActivityEvent): void {
-    if (activity.kind !== "chat") return;
-    const [clientMessageId = ""] = activity.text.split(" ", 1);
-    const key = activityKey(clientMessageId);
-    // It carries no id, so that of what nobody offered here nothing can be said.
-    if (ledger.knows(key)) ledger.receive(receiver, { key, atMs: nowMs() });
-    else ledger.dropped(receiver, "others' activity");
-  }
-
-  function checkReplay({ id }: StreamEvent): void {
-    const wrong = id === null ? null : replay?.onEvent(sequenceOf(id));
-    if (wrong) ledger.broken(receiver, wrong);
-  }
-
   return {
     receiver,
     get state() {
       return stream.state;
     },
     get connections() {
-      return connections;
+      return recorder.connections;
     },
     opened: (timeoutMs = 15_000) => gate.opened(timeoutMs),
     close() {
-      ledger.leave(receiver, vendorId);
+      recorder.leave();
       stream.close();
     },
   };
-}
-
-function sequenceOf(id: string | null): number {
-  return id === null ? 0 : (parseEventId(id)?.sequence ?? 0);
 }

@@ -1,6 +1,6 @@
 import type { ConnectionState } from "@localstreet/client/connection-state";
+import type { StreamRecorder } from "@localstreet/oracle/stream-recorder";
 import type { VisitContext } from "./artillery.ts";
-import type { StreamRecorder } from "./stream-recorder.ts";
 import type { Street } from "./street.ts";
 
 /** One visitor of a scenario: a shop, its buyer and its courier, and what belongs to them. */

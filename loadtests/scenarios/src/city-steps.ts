@@ -4,12 +4,12 @@ import { openChatPerson } from "@localstreet/oracle/chat-person";
 import { openCourier } from "@localstreet/oracle/courier";
 import type { Ledger } from "@localstreet/oracle/ledger";
 import { requestPersistently } from "@localstreet/oracle/persistent-request";
+import { createStreamRecorder, type StreamRecorder } from "@localstreet/oracle/stream-recorder";
 import type { Identity } from "@localstreet/oracle/target";
 import { openWatcher } from "@localstreet/oracle/watcher";
 import type { HeardEvent, Metrics, VisitContext } from "./artillery.ts";
 import { type Citizen, citizenOf, connectionCounter, moveOut, settleIn } from "./citizens.ts";
 import { doEvery } from "./do-every.ts";
-import { createStreamRecorder, type StreamRecorder } from "./stream-recorder.ts";
 import { openStreet, type Street } from "./street.ts";
 
 /** Göteborg, Brunnsparken; a step is about ten metres. */
@@ -35,12 +35,12 @@ export function hearStream(
 }
 
 export function hearAgain(
-  _event: HeardEvent,
+  event: HeardEvent,
   context: VisitContext,
   _metrics: Metrics,
   name: string,
 ): void {
-  recorderOf(citizenOf(context), name).hearAgain();
+  recorderOf(citizenOf(context), name).hearAgain(event);
 }
 
 const counters = new WeakMap<StreamRecorder, (state: ConnectionState) => void>();

@@ -7,10 +7,12 @@ export interface ApiRequest {
   readonly path: string;
   readonly as: Identity;
   readonly body: unknown;
+  /** Somebody else may have decided before: a 409 is no fault of anybody. */
+  readonly mayLose?: boolean;
 }
 
-/** `stopped`: the simulation ended before there was an answer. */
-export type ApiAnswer = "done" | "refused" | "stopped";
+/** `lost`: somebody else was first. `stopped`: the simulation ended before there was an answer. */
+export type ApiAnswer = "done" | "lost" | "refused" | "stopped";
 
 export interface Api {
   readonly gateway: string;
@@ -23,7 +25,7 @@ const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 15_000;
 const TEMPORARY: ReadonlySet<number> = new Set([408, 429, 502, 503, 504]);
 
-type Attempt = "done" | { refused: string } | { retryAfterMs: number | null };
+type Attempt = "done" | "lost" | { refused: string } | { retryAfterMs: number | null };
 
 export function openApi(options: {
   gateway: string;
@@ -45,6 +47,7 @@ export function openApi(options: {
     // Read to its end, or the connection could not be used again.
     const text = await response.text();
     if (response.ok) return "done";
+    if (response.status === 409 && request.mayLose) return "lost";
     if (!TEMPORARY.has(response.status)) return { refused: `${response.status} ${text}` };
     const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
     return { retryAfterMs: seconds >= 0 ? seconds * 1_000 : null };
@@ -55,7 +58,7 @@ export function openApi(options: {
     async send(request) {
       for (let failures = 0; !clock.stopped.aborted; failures++) {
         const result = await attempt(request).catch((): Attempt => ({ retryAfterMs: null }));
-        if (result === "done") return "done";
+        if (result === "done" || result === "lost") return result;
         if ("refused" in result) {
           counts.refused += 1;
           options.log(`${request.method} ${request.path} was refused: ${result.refused}`);

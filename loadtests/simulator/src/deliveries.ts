@@ -4,6 +4,7 @@ import type { Clock } from "./clock.ts";
 import type { Counts } from "./counts.ts";
 import type { Courier } from "./courier.ts";
 import { distanceMeters, type Place } from "./geo.ts";
+import type { Kitchen } from "./kitchen.ts";
 import type { Random } from "./random.ts";
 import type { Identity } from "./tokens.ts";
 import type { Buyer, Vendor } from "./town.ts";
@@ -22,8 +23,8 @@ export interface DeliveryEntry {
 export interface Deliveries {
   /** Those under way and those that ended a little while ago, oldest first. */
   readonly entries: readonly DeliveryEntry[];
-  /** Sends the nearest free courier. @returns whether there was one. */
-  start(order: { orderId: string; vendor: Vendor; buyer: Buyer }): boolean;
+  /** Sends the nearest free courier, who waits at the shop until the order is packed. @returns whether there was one. */
+  start(order: { orderId: string; vendor: Vendor; buyer: Buyer; packed: Promise<void> }): boolean;
 }
 
 export const BACKEND: Identity = { sub: "simulator", role: "service" };
@@ -38,6 +39,7 @@ export function openDeliveries(world: {
   counts: Counts;
   random: Random;
   couriers: readonly Courier[];
+  kitchen: Kitchen;
   onChange(): void;
 }): Deliveries {
   const { api, clock, counts } = world;
@@ -56,25 +58,34 @@ export function openDeliveries(world: {
     return true;
   }
 
-  async function run(entry: DeliveryEntry, courier: Courier, vendor: Vendor, buyer: Buyer) {
+  async function run(
+    entry: DeliveryEntry,
+    courier: Courier,
+    order: { vendor: Vendor; buyer: Buyer; packed: Promise<void> },
+  ) {
+    const { vendor, buyer, packed } = order;
     if (!(await tell(entry, "assigned"))) return;
     await courier.driveTo(vendor.corner);
+    await packed;
     await clock.pass(random.between(5, 12));
     if (!(await tell(entry, "picked_up"))) return;
+    void world.kitchen.tell(entry, "picked_up");
     let arriving: Promise<boolean> | undefined;
     await courier.driveTo(buyer.home, () => {
       arriving = tell(entry, "arriving");
     });
     await clock.pass(random.between(8, 20));
     if (!(await arriving)) return;
-    if (await tell(entry, "delivered")) counts.deliveries += 1;
+    if (!(await tell(entry, "delivered"))) return;
+    counts.deliveries += 1;
+    await world.kitchen.tell(entry, "delivered");
   }
 
   return {
     get entries() {
       return [...entries.values()];
     },
-    start({ orderId, vendor, buyer }) {
+    start({ orderId, vendor, buyer, packed }) {
       const courier = nearestTo(vendor.corner, free);
       if (!courier) return false;
       free.delete(courier);
@@ -88,7 +99,7 @@ export function openDeliveries(world: {
         status: "assigned",
         destination: { lat, lng },
       };
-      void run(entry, courier, vendor, buyer).then(async () => {
+      void run(entry, courier, { vendor, buyer, packed }).then(async () => {
         free.add(courier);
         await clock.waitMs(LISTED_AFTER_END_MS);
         entries.delete(entry.deliveryId);

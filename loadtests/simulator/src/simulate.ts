@@ -8,10 +8,12 @@ import { type Counts, zeroCounts } from "./counts.ts";
 import { startCourier } from "./courier.ts";
 import { BACKEND, type Deliveries, openDeliveries } from "./deliveries.ts";
 import { keepDirectory } from "./directory.ts";
+import { openKitchen } from "./kitchen.ts";
 import { createOrder } from "./orders.ts";
+import { letPassersBy } from "./passers-by.ts";
 import { createRandom } from "./random.ts";
 import { openTokenDesk } from "./tokens.ts";
-import { settleTown, type Town } from "./town.ts";
+import { type Buyer, settleTown, type Town, type Vendor } from "./town.ts";
 import { openUplink } from "./uplink.ts";
 import { openShop } from "./vendor.ts";
 
@@ -40,6 +42,10 @@ export interface Simulation {
 const CALL_OFF_MS = 1_500;
 /** Orders wait so long for the shops to open, so that none is unheard. */
 const OPENING_MS = 5_000;
+/** Orders that their buyers call off again, at once. */
+const REGRETTED_SHARE = 0.04;
+/** Until a buyer without a courier stands at the counter, of the town's time. */
+const FETCH_SECONDS = 30;
 /** One shop is the talk of the town: who looks at it soon has something to see. */
 const BUSIEST_SHARE = 0.4;
 
@@ -61,7 +67,9 @@ export function startSimulation(options: SimulationOptions): Simulation {
   const chats = openChats({ api, clock, tokens, counts, runId, log });
   const world = { api, chats, city, clock, counts, random, tokens };
 
-  const shops = town.vendors.map((vendor) => openShop(vendor, world));
+  const kitchen = openKitchen(world);
+  const placed = new Map<string, { vendor: Vendor; buyer: Buyer }>();
+  const shops = town.vendors.map((vendor) => openShop(vendor, { ...world, onDecided }));
   const buyers = new Map(town.buyers.map((buyer) => [buyer, settleBuyer(buyer, world)]));
   const couriers = town.couriers.map((person) => {
     const uplink = openUplink({ sub: person.driverId, role: "driver" }, api, counts);
@@ -70,6 +78,7 @@ export function startSimulation(options: SimulationOptions): Simulation {
   const deliveries: Deliveries = openDeliveries({
     ...world,
     couriers,
+    kitchen,
     onChange: () => directory.touch(),
   });
   const directory = keepDirectory({
@@ -80,6 +89,25 @@ export function startSimulation(options: SimulationOptions): Simulation {
     deliveries: () => deliveries.entries,
     log,
   });
+
+  /** The shop's stream tells it: staff, somebody at the page, or the clock. */
+  function onDecided(orderId: string, isAccepted: boolean): void {
+    const order = placed.get(orderId);
+    placed.delete(orderId);
+    if (!order || !isAccepted) return;
+    const { vendorId } = order.vendor;
+    const packed = kitchen.prepare({ orderId, vendorId });
+    // Without a free courier the buyer comes and fetches it.
+    if (deliveries.start({ orderId, ...order, packed })) return;
+    void packed
+      .then(() => clock.pass(FETCH_SECONDS))
+      .then(() => kitchen.tell({ orderId, vendorId }, "picked_up"));
+  }
+
+  async function cancelLater(orderId: string, vendorId: string, seconds: number): Promise<void> {
+    await clock.pass(seconds);
+    if (placed.has(orderId)) await kitchen.tell({ orderId, vendorId }, "cancelled");
+  }
 
   async function takeOrders(): Promise<void> {
     const chance = random.fork("orders");
@@ -92,18 +120,20 @@ export function startSimulation(options: SimulationOptions): Simulation {
       const body = createOrder(chance, `o-${runId}-${number}`, buyer, vendor);
       const talks = number === 1 || chance.chance(isForBusiest ? 0.8 : 0.5);
       const pauseSeconds = chance.between(3, 5);
+      const regretsAfter = chance.chance(REGRETTED_SHARE) ? chance.between(2, 6) : null;
+      placed.set(body.orderId, { vendor, buyer });
       const path = `/api/vendor/${vendor.vendorId}/orders`;
       const answer = await api.send({ method: "POST", path, as: BACKEND, body });
       if (answer === "done") {
         counts.orders += 1;
-        // Without a free courier the buyer comes and fetches it.
-        deliveries.start({ orderId: body.orderId, vendor, buyer });
+        if (regretsAfter !== null) void cancelLater(body.orderId, vendor.vendorId, regretsAfter);
         if (talks) buyers.get(buyer)?.askAbout(vendor, body.orderId);
       }
       await clock.pass(pauseSeconds);
     }
   }
   void takeOrders();
+  for (const vendor of town.vendors) letPassersBy(vendor, world);
 
   return {
     town,

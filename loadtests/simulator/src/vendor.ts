@@ -5,6 +5,7 @@ import type { Clock } from "./clock.ts";
 import type { Counts } from "./counts.ts";
 import { replyTo } from "./lines.ts";
 import type { Random } from "./random.ts";
+import { serveOrders } from "./serve-orders.ts";
 import type { Identity, TokenDesk } from "./tokens.ts";
 import type { Vendor } from "./town.ts";
 
@@ -14,7 +15,10 @@ export interface OpenShop {
   close(): void;
 }
 
-/** The staff of a shop: listens for orders and answers everybody who writes, people at the page included. */
+/**
+ * The staff of a shop: answers its orders and everybody who writes, people at the page included. `onDecided` hears what
+ * became of each order, whoever decided it.
+ */
 export function openShop(
   vendor: Vendor,
   world: {
@@ -24,11 +28,13 @@ export function openShop(
     tokens: TokenDesk;
     counts: Counts;
     random: Random;
+    onDecided(orderId: string, isAccepted: boolean): void;
   },
 ): OpenShop {
   const { clock, counts } = world;
   const random = world.random.fork(vendor.vendorId);
   const identity = staffIdentity(vendor);
+  const staff = serveOrders(vendor, identity, world);
   let hearOrders: () => void = () => {};
   const opened = new Promise<void>((resolve) => {
     hearOrders = resolve;
@@ -36,9 +42,10 @@ export function openShop(
   const orders = openEventStream({
     url: `${world.api.gateway}/api/vendor/${vendor.vendorId}/notifications/stream`,
     token: () => world.tokens.tokenFor(identity),
-    onEvent({ event }) {
+    onEvent({ event, data }) {
       if (event === "resume") hearOrders();
       if (event === "new-order") counts.ordersHeard += 1;
+      staff.hear(event, data);
     },
   });
   const chat = world.chats.connect(identity, async (message) => {
