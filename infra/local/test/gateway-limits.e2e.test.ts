@@ -11,8 +11,8 @@ let stop: () => Promise<void>;
 beforeAll(async () => {
   ({ platform, stop } = await startTestPlatform({
     replicas: { "chat-ws": 1, "tracking-ingest": 1, "tracking-fanout": 1 },
-    // The default, as in an empty environment.
-    env: { GATEWAY_CONNECTIONS_PER_ADDRESS: undefined },
+    // The address is at its default, as in an empty environment; the person is not what is limited here.
+    env: { GATEWAY_CONNECTIONS_PER_ADDRESS: undefined, CONNECTIONS_PER_USER: "1000" },
   }));
   market = createMarketplace(platform);
 });
