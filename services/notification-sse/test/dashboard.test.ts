@@ -233,6 +233,21 @@ describe("S38 S39: the summary", () => {
     });
   });
 
+  test("S39: it soon holds what the stream has brought, on a replica that has just started as well", async () => {
+    const [one, two] = notification.replicas;
+    const vendorId = newVendor();
+    const stream = await openDashboard(one, vendorId);
+    await untilSummary(stream, { orders: 0 });
+    await Promise.all(Array.from({ length: 5 }, () => storeOrder(two, vendorId)));
+    const revenue = [{ currency: "SEK", amount: 35_000 }];
+    await untilSummary(stream, { orders: 5, openOrders: 5, revenue });
+    stream.close();
+    const replica = await notification.startReplica(quickly);
+    const again = await openDashboard(replica, vendorId);
+    await untilSummary(again, { orders: 5, openOrders: 5, revenue });
+    again.close();
+  });
+
   test("S39: without Postgres it says that it is stale, events go on, and it comes back by itself", async () => {
     const { postgres } = notification.stores;
     const [replica] = notification.replicas;
