@@ -73,7 +73,7 @@ describe("A1: keys from a URL", () => {
   const open = (more: { jwksCooldownMs?: number; jwksMaxAgeMs?: number } = {}) =>
     createAuthenticator({
       jwksUrl: url,
-      jwksTimeoutMs: 200,
+      jwksTimeoutMs: 800,
       jwksCooldownMs: 0,
       allowedOrigins: [],
       onKeysFault: (error) => faults.push(error),
@@ -153,7 +153,7 @@ describe("A1: keys from a URL", () => {
     answers = false;
     const startMs = performance.now();
     expect(await codeOf(open().verifyToken(await one.sign()))).toBe("unavailable");
-    expect(performance.now() - startMs).toBeLessThan(1_500);
+    expect(performance.now() - startMs).toBeLessThan(3_000);
     answers = true;
     keys = "nonsense" as unknown as JWK[];
     expect(await codeOf(open().verifyToken(await one.sign()))).toBe("unavailable");
