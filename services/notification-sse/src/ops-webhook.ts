@@ -8,7 +8,7 @@ import type { NotificationConfig } from "./config.ts";
 import { signWebhook } from "./webhook-signature.ts";
 
 /** What a delivery may take past its timeout before another replica makes it, in milliseconds. */
-const ACK_GRACE_MS = 5_000;
+const ACK_GRACE_MS = 2_000;
 const RETRY_MAX_MS = 300_000;
 
 /**

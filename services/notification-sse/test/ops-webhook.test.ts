@@ -132,14 +132,14 @@ test("S27: what a replica had under way when it was killed, another delivers", a
       stored.push((await escalate()).webhookId);
       return killed !== undefined;
     },
-    { what: "the doomed one is in the middle of a delivery" },
+    { what: "the doomed one is in the middle of a delivery", timeoutMs: 20_000 },
   );
   await killed;
   const orphans = receiver.deliveries.filter(({ path }) => path.endsWith("/doomed"));
   expect(orphans.map(({ status }) => status)).toEqual(orphans.map(() => null));
   await untilTaken(stored);
   expect(receiver.deliveries.every((delivery) => delivery.isGenuine)).toBe(true);
-});
+}, 60_000);
 
 test("S27: what was stored while NATS came and went is delivered", async () => {
   const before = await escalate();
