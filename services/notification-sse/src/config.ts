@@ -81,7 +81,7 @@ const settingsSchema = z.object({
   ORDER_TICK_MS: countEnv(1_000),
   ORDER_LEASE_MS: countEnv(5_000),
   /** Events that are projected, and due orders that are taken, in one transaction. */
-  ORDER_EVENTS_AT_ONCE: countEnv(500),
+  ORDER_EVENTS_AT_ONCE: countEnv(100),
   ORDER_DUE_AT_ONCE: countEnv(100),
   /** How long decided orders are kept: longer than the log keeps their events. */
   ORDER_KEEP_DAYS: countEnv(90),

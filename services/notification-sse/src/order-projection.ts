@@ -101,13 +101,13 @@ export function startOrderProjection(
     while (!signal.aborted) {
       const askedAt = new Date();
       const page = await reader.next(Math.min(READ_MS, config.ORDER_TICK_MS / 2));
-      const last = page.events.at(-1);
+      const throughAt = projectedThrough(page, askedAt);
       const outcome = await applyEvents(pool, {
         ...lease,
         from,
         events: await parsePage(page),
-        to: last ?? from,
-        throughAt: projectedThrough(page, askedAt),
+        to: page.events.at(-1) ?? from,
+        throughAt,
         deadlines,
       });
       if (outcome.status === "fenced") {
@@ -119,7 +119,7 @@ export function startOrderProjection(
       metrics.applied({
         sequence: from.sequence,
         lagEvents: page.endSequence - from.sequence,
-        lagMs: last && !page.atEnd ? Date.now() - last.storedAt.getTime() : 0,
+        throughAt,
       });
       working();
     }
@@ -145,10 +145,12 @@ export function startOrderProjection(
   };
 }
 
-/** The time up to which the log is projected with this page; `null` far behind its end, where answers may follow. */
+/**
+ * The time up to which the log is projected with this page; `null` where answers may follow that were stored long ago. What
+ * a page says of the log's end may be old: only an empty one was checked with the leader.
+ */
 function projectedThrough({ events, atEnd }: LogPage, askedAt: Date): Date | null {
   const last = events.at(-1);
   if (!last) return atEnd ? askedAt : null;
-  const isNear = Date.now() - last.storedAt.getTime() < NEAR_END_MS;
-  return atEnd || isNear ? last.storedAt : null;
+  return Date.now() - last.storedAt.getTime() < NEAR_END_MS ? last.storedAt : null;
 }

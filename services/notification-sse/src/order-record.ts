@@ -17,7 +17,7 @@ export interface OrderRecord {
   close(): Promise<void>;
 }
 
-const PRUNE_EVERY_MS = 60_000;
+const PRUNE_EVERY_MS = 600_000;
 const PRUNED_AT_ONCE = 1_000;
 
 /**

@@ -7,6 +7,7 @@ import { escalationSchema } from "@localstreet/contracts/vendor-events";
 import { openPool, type Pool } from "@localstreet/db/pool";
 import type { EventStream } from "@localstreet/testkit/sse-client";
 import { until } from "@localstreet/testkit/wait";
+import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
   type Notification,
@@ -199,6 +200,18 @@ test("S32: with no device open an order is escalated early, with one it is not",
   lateStream.close();
 });
 
+test("S32: a Redis that lost everything makes no device seem to be away", async () => {
+  const vendorId = newVendor();
+  const [one, two] = notification.replicas;
+  const stream = await openVendorStream(two, vendorId);
+  const redis = new Redis(notification.stores.redis.url("admin"));
+  await storeOrder(one, vendorId);
+  await redis.flushall();
+  redis.disconnect();
+  expect(await escalationOf(vendorId)).toBe("unanswered");
+  stream.close();
+});
+
 test("S32 S34: no deadline depends on Redis; without it nobody is said to be away", async () => {
   const vendorId = newVendor();
   await notification.stores.redis.kill();
@@ -214,9 +227,11 @@ test("S32 S34: no deadline depends on Redis; without it nobody is said to be awa
   }
 });
 
-test("S34 S30: while Postgres is away orders are taken and delivered; when it is back what is due fires once", async () => {
+test("S34 S30: while Postgres is away orders are taken and delivered; when it is back what is due fires once", {
+  timeout: 60_000,
+}, async () => {
   const replicas = [];
-  const slow = { ORDER_ESCALATE_AFTER_MS: "1200", ORDER_EXPIRE_AFTER_MS: "60000" };
+  const slow = { ORDER_ESCALATE_AFTER_MS: "1200", ORDER_EXPIRE_AFTER_MS: "600000" };
   for (const service of notification.replicas) await service.stop();
   for (let index = 0; index < 2; index += 1) replicas.push(await notification.startReplica(slow));
   const [one, two] = replicas as [(typeof replicas)[number], (typeof replicas)[number]];
@@ -264,8 +279,10 @@ test("S34 S30: while Postgres is away orders are taken and delivered; when it is
   for (const service of replicas) await service.stop();
 });
 
-test("S34: a replica that is killed between publishing and committing leaves each event once", async () => {
-  const settings = { ORDER_REMIND_EVERY_MS: "60000", ORDER_EXPIRE_AFTER_MS: "60000" };
+test("S34: a replica that is killed between publishing and committing leaves each event once", {
+  timeout: 60_000,
+}, async () => {
+  const settings = { ORDER_REMIND_EVERY_MS: "600000", ORDER_EXPIRE_AFTER_MS: "600000" };
   const dying = await notification.startProcess(settings);
   const vendorId = newVendor();
   const order = newOrder();
