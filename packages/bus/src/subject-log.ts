@@ -27,6 +27,14 @@ export interface LogBounds {
   readonly deletedCount: number;
 }
 
+export interface LogFill {
+  readonly bytes: number;
+  /** Past this new events are refused. */
+  readonly maxBytes: number;
+  /** 0 when there is none. */
+  readonly oldestAgeSeconds: number;
+}
+
 export interface LogEnd {
   readonly epoch: string;
   readonly position: LogPosition;
@@ -47,6 +55,8 @@ export interface SubjectLog {
   eventAt(sequence: number): Promise<StoredEvent | null>;
   /** Where the log ends. From the leader. */
   end(): Promise<LogEnd>;
+  /** How full it is. From the leader. */
+  fill(): Promise<LogFill>;
   /** A subject's events in pages; see `readPages`. */
   pages(range: PageRange): AsyncIterable<readonly StoredEvent[]>;
   /** The newest `count` events of a subject up to a sequence, or all that are kept when those are fewer. */
@@ -94,6 +104,15 @@ export async function openSubjectLog(bus: Bus, stream: string): Promise<SubjectL
       const sequence = answer.state.last_seq;
       const event = sequence === 0 ? null : await log.eventAt(sequence);
       return { epoch: answer.epoch, position: { sequence, messageId: event?.messageId ?? null } };
+    },
+    async fill() {
+      const { config, state } = await readStreamInfo(bus, stream);
+      const ageMs = state.messages === 0 ? 0 : Date.now() - Date.parse(String(state.first_ts));
+      return {
+        bytes: state.bytes,
+        maxBytes: config.max_bytes,
+        oldestAgeSeconds: Math.max(0, ageMs / 1_000),
+      };
     },
     pages: (range) => readPages(bus, stream, range),
     last: (subject, count, untilSequence) =>

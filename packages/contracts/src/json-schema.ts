@@ -38,6 +38,7 @@ import {
 } from "./tracking.ts";
 import {
   escalationWebhookSchema,
+  notificationsPageSchema,
   pingEventSchema,
   resumeEventSchema,
   streamErrorSchema,
@@ -66,6 +67,7 @@ export function exportJsonSchemas(): Record<string, unknown> {
     OrderEscalated: vendorEventSchemas["order-escalated"],
     OrderExpired: vendorEventSchemas["order-expired"],
     EscalationWebhook: escalationWebhookSchema,
+    NotificationsPage: notificationsPageSchema,
     Resume: resumeEventSchema,
     Ping: pingEventSchema,
     StreamError: streamErrorSchema,

@@ -131,6 +131,22 @@ export const resumeEventSchema = z.object({
 });
 export type ResumeEvent = z.infer<typeof resumeEventSchema>;
 
+/** Answer to `GET /api/vendor/{vendorId}/notifications` (PROTOCOL.md S15). */
+export const notificationsPageSchema = z.object({
+  resume: z.object({
+    status: resumeStatusSchema,
+    /** The id of `after`; `null` when there was none or it is unknown here. */
+    from: z.string().nullable(),
+    /** The next `after`: the last of these events, or where the log stands. */
+    to: z.string(),
+  }),
+  /** In order; `event` and `data` are those of the stream. */
+  events: z.array(z.object({ id: z.string(), event: z.string(), data: z.unknown() })),
+  /** More follow at once. */
+  more: z.boolean(),
+});
+export type NotificationsPage = z.infer<typeof notificationsPageSchema>;
+
 /** `ping` for a client's watchdog. */
 export const pingEventSchema = z.object({ head: z.string() });
 

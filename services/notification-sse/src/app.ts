@@ -15,6 +15,8 @@ import { registerDashboardRoutes } from "./dashboard-routes.ts";
 import { openDashboards } from "./dashboards.ts";
 import { openDevices } from "./devices.ts";
 import { registerFeedMetrics } from "./feed-metrics.ts";
+import { registerListRoute } from "./list-route.ts";
+import { registerLogMetrics } from "./log-metrics.ts";
 import { openStreams } from "./open-streams.ts";
 import { startOpsWebhook } from "./ops-webhook.ts";
 import { createOrderLookup } from "./order-lookup.ts";
@@ -79,6 +81,7 @@ export async function buildApp(kit: ServiceKit<NotificationConfig>): Promise<App
   const orderRecord = startOrderRecord(kit, { bus, log, devices });
   const opsWebhook = startOpsWebhook(kit, bus);
   registerFeedMetrics(kit, feed);
+  const logMetrics = registerLogMetrics(kit, log);
   registerSessionRoutes(kit, revocations);
   registerOrderRoute(kit, { placeOrder, devices });
   registerBatchRoute(kit, { placeOrder, devices });
@@ -86,14 +89,17 @@ export async function buildApp(kit: ServiceKit<NotificationConfig>): Promise<App
   registerStatusRoute(kit, { bus, feed, lookUp });
   registerOrdersRoutes(kit, { pool, log });
   registerDashboardRoutes(kit, { dashboards, pool });
+  const longPolls = registerListRoute(kit, { log, feed, devices, leases });
   registerStreamRoutes(kit, { log, feed, frames, dashboards, streams, devices });
 
   return {
     async drain(windowMs) {
+      longPolls.end();
       await Promise.all([streams.drain(windowMs), orderRecord.stop()]);
     },
     async close() {
       streams.close();
+      logMetrics.close();
       feed.close();
       revocations.close();
       dashboards.close();

@@ -52,6 +52,9 @@ const settingsSchema = z.object({
   REPLAY_PATIENCE_MS: millisecondsEnv(30_000),
   /** Events that `?last=` brings at most (S14). */
   LAST_EVENTS: countEnv(100, 0),
+  /** Events of one page of the list, and how long it waits for one (S15), in milliseconds; less than a gateway does. */
+  LIST_EVENTS: countEnv(200),
+  LIST_WAIT_MS: millisecondsEnv(25_000),
   /** How often a vendor's summary is sent at most, and how often it is looked after anyway (S38), in milliseconds. */
   SUMMARY_EVERY_MS: countEnv(250),
   SUMMARY_REFRESH_MS: countEnv(5_000),

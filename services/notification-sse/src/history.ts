@@ -15,6 +15,8 @@ export interface History {
   readonly status: ResumeStatus;
   /** The client's id, when it is known here. */
   readonly from: string | null;
+  /** All of it is in memory: reading ahead costs nothing. */
+  readonly isInMemory: boolean;
   /** In order; each page is read when it is asked for. */
   readonly pages: AsyncIterator<readonly StoredEvent[]>;
 }
@@ -40,12 +42,12 @@ export async function openHistory(
   const untilSequence = following.head?.sequence ?? 0;
   if (!lastEventId) {
     const events = following.last(last) ?? (await log.last(subject, last, untilSequence));
-    return { status: "fresh", from: null, pages: once(events) };
+    return { status: "fresh", from: null, isInMemory: true, pages: once(events) };
   }
   const recent = following.resume(lastEventId);
   if (recent) {
     const from = recent.status === "complete" ? lastEventId : null;
-    return { status: recent.status, from, pages: once(recent.events) };
+    return { status: recent.status, from, isInMemory: true, pages: once(recent.events) };
   }
   const { status, afterSequence } = await decideResume(log, subject, lastEventId, following.head);
   const isWhole = status === "complete";
@@ -53,6 +55,7 @@ export async function openHistory(
   return {
     status,
     from: status === "reset" ? null : lastEventId,
+    isInMemory: false,
     pages: pages[Symbol.asyncIterator](),
   };
 }

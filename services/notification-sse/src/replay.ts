@@ -69,7 +69,7 @@ export function createReplays(frames: VendorFrames, atOnce: number): Replays {
     const { status, from } = history;
     const ahead: Buffer[] = [];
     let isWhole = false;
-    while (ahead.length < AHEAD_FRAMES && !isWhole) {
+    while (!isWhole && (history.isInMemory || ahead.length < AHEAD_FRAMES)) {
       const page = await nextPage(history);
       if (page) ahead.push(...page);
       else isWhole = true;

@@ -12,15 +12,14 @@ import type { NotificationConfig } from "./config.ts";
 import type { Dashboard, Dashboards } from "./dashboards.ts";
 import type { Devices } from "./devices.ts";
 import { openHistory } from "./history.ts";
+import { idQuerySchema } from "./id-query.ts";
 import { encodeStreamError, type OpenStream, type OpenStreams } from "./open-streams.ts";
 import { createReplays } from "./replay.ts";
 import type { VendorFrames } from "./vendor-frames.ts";
 
 const paramsSchema = z.object({ vendorId: vendorIdSchema });
-/** Given twice it is an id that was never issued: a `reset`, as with the header, and no error (PROTOCOL.md S8). */
-const lastEventIdSchema = z.union([z.string(), z.array(z.string()).transform(String)]);
 const querySchema = z.object({
-  lastEventId: lastEventIdSchema.optional(),
+  lastEventId: idQuerySchema.optional(),
   last: z.coerce.number().int().min(0).default(0),
 });
 
