@@ -66,6 +66,8 @@ test("a refusal for good is counted, told and not repeated (E1)", async () => {
   expect(await world.api.send(REQUEST)).toBe("refused");
   expect(requests).toBe(1);
   expect(world.counts.refused).toBe(1);
+  expect(await world.api.send({ ...REQUEST, mayLose: true })).toBe("lost");
+  expect(world.counts.refused).toBe(1);
   expect(world.log.join()).toContain("409");
 });
 

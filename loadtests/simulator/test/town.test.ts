@@ -1,3 +1,4 @@
+import { postActivitySchema } from "@localstreet/contracts/dashboard";
 import { ID_PATTERN } from "@localstreet/contracts/ids";
 import { orderSchema } from "@localstreet/contracts/order";
 import { fixSchema } from "@localstreet/contracts/tracking";
@@ -5,6 +6,7 @@ import { beforeAll, expect, test } from "vitest";
 import { type City, openCity } from "../src/city.ts";
 import { distanceMeters, movedBy } from "../src/geo.ts";
 import { createOrder } from "../src/orders.ts";
+import { createActivity } from "../src/passers-by.ts";
 import { createPhone } from "../src/phone-errors.ts";
 import { createRandom } from "../src/random.ts";
 import { whereaboutsAt } from "../src/route.ts";
@@ -125,4 +127,14 @@ test("orders and fixes are what the contracts say, and repeat with the seed", ()
     const truth = { ...here, heading: (n * 7) % 360, speed: n % 20, inTunnel: false };
     for (const fix of phone.measure(truth, Date.now())) fixSchema.parse(fix);
   }
+});
+
+test("what passers-by do is what the contracts say, of every kind", () => {
+  const random = createRandom(4);
+  const { vendors } = settleTown(city, createRandom(1), COUNTS);
+  const kinds = new Set<string>();
+  for (let n = 0; n < 300; n++) {
+    kinds.add(postActivitySchema.parse(createActivity(random, vendors[0])).kind);
+  }
+  expect([...kinds].sort()).toEqual(["cart", "review", "visit"]);
 });

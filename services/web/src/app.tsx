@@ -8,13 +8,16 @@ import { DIRECTORY_LOADING, pollDirectory } from "./directory/poll-directory.ts"
 import { advanceSelection, NOTHING_SELECTED } from "./directory/selection.ts";
 import { Toolbar } from "./directory/toolbar.tsx";
 import { type Chime, createChime } from "./orders/chime.ts";
-import { NO_ORDERS, openOrderFeed } from "./orders/order-feed.ts";
+import { isRinging } from "./orders/order-book.ts";
+import { NO_DESK, openOrderDesk } from "./orders/order-desk.ts";
 import { OrdersPanel } from "./orders/orders-panel.tsx";
 import { useSession } from "./session.ts";
 import { DeliveryPanel } from "./tracking/delivery-panel.tsx";
 import { NO_TRACKING, openTracking } from "./tracking/tracking-session.ts";
 import { useToken } from "./use-token.ts";
 
+/** An order that nobody has looked at sounds so often. */
+const RING_EVERY_MS = 4_000;
 const NOTHING_OWN: OwnEntries = { vendor: null, buyer: null, deliveryId: null };
 
 export function App() {
@@ -45,13 +48,19 @@ export function App() {
     setSounding(on);
   }
 
-  const { state: feed } = useSession(
+  const desk = useSession(
     useMemo(() => {
       if (!vendorId || !vendorToken) return null;
-      return () => openOrderFeed({ vendorId, token: vendorToken, onOrder: ring });
+      return () => openOrderDesk({ vendorId, token: vendorToken, onOrder: ring, onReminder: ring });
     }, [vendorId, vendorToken, ring]),
-    NO_ORDERS,
+    NO_DESK,
   );
+  const ringing = useMemo(() => [...desk.state.book.values()].some(isRinging), [desk.state.book]);
+  useEffect(() => {
+    if (!ringing) return;
+    const timer = setInterval(ring, RING_EVERY_MS);
+    return () => clearInterval(timer);
+  }, [ringing, ring]);
   const vendorChat = useSession(
     useMemo(() => {
       if (!vendorId || !vendorToken) return null;
@@ -149,7 +158,8 @@ export function App() {
       <main className="board">
         {vendor && (
           <OrdersPanel
-            feed={feed}
+            state={desk.state}
+            desk={desk.session}
             vendorName={vendor.name}
             vendorStreet={vendor.street}
             nameOfBuyer={nameOfBuyer}

@@ -14,7 +14,7 @@ export class HttpError extends Error {
 }
 
 /**
- * Fetches JSON and checks it.
+ * Fetches JSON and checks it; with `post`, posts that as JSON and checks the answer.
  *
  * @throws {HttpError} for any status but 2xx; a `ZodError` or `SyntaxError` for another shape; a `TypeError` or
  * `TimeoutError` when the server cannot be reached.
@@ -22,11 +22,16 @@ export class HttpError extends Error {
 export async function fetchJson<S extends z.ZodType>(
   url: string,
   schema: S,
-  options: { token?: string; signal?: AbortSignal } = {},
+  options: { token?: string; signal?: AbortSignal; post?: unknown } = {},
 ): Promise<z.infer<S>> {
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
+  const { token, post } = options;
   const response = await fetch(url, {
-    headers: options.token ? { Authorization: `Bearer ${options.token}` } : {},
+    headers: {
+      ...(token ? { Authorization: `Bearer ${token}` } : {}),
+      ...(post === undefined ? {} : { "Content-Type": "application/json" }),
+    },
+    ...(post === undefined ? {} : { method: "POST", body: JSON.stringify(post) }),
     signal: options.signal ? AbortSignal.any([options.signal, timeout]) : timeout,
     cache: "no-cache",
   });

@@ -1,22 +1,26 @@
 import type { PersonId } from "@localstreet/contracts/ids";
 import { useMemo } from "react";
-import { formatAge } from "../age.ts";
 import { ConnectionChip, explainRefusal } from "../connection-chip.tsx";
 import { useNow } from "../use-now.ts";
+import { ActivityList } from "./activity-list.tsx";
+import { Figures } from "./figures.tsx";
 import { formatMoney } from "./money.ts";
-import type { FeedEntry, OrderFeedState } from "./order-feed.ts";
+import { inOrder, isOpen, type ShopOrder } from "./order-book.ts";
+import { OrderCard } from "./order-card.tsx";
+import type { DeskState, OrderDesk } from "./order-desk.ts";
 
 export function OrdersPanel(props: {
-  feed: OrderFeedState;
+  state: DeskState;
+  desk: OrderDesk | null;
   vendorName: string;
   vendorStreet: string | null;
   nameOfBuyer(buyerId: PersonId): string;
   sounding: boolean;
   onSound(on: boolean): void;
 }) {
-  const { feed, vendorName, vendorStreet, nameOfBuyer, sounding, onSound } = props;
+  const { state, desk, vendorName, vendorStreet, nameOfBuyer, sounding, onSound } = props;
   const now = useNow(1_000);
-  const orders = feed.entries.filter((entry) => entry.kind === "order");
+  const orders = useMemo(() => inOrder(state.book), [state.book]);
   return (
     <section className="panel orders" aria-labelledby="orders-title">
       <header className="panel-head">
@@ -28,90 +32,56 @@ export function OrdersPanel(props: {
           type="button"
           className="button sound"
           aria-pressed={sounding}
-          title="A sound for each new order"
+          title="Ring until somebody answers"
           onClick={() => onSound(!sounding)}
         >
           <SoundIcon on={sounding} />
           Sound
         </button>
-        <ConnectionChip state={feed.connection} of="Orders" />
+        <ConnectionChip state={state.connection} of="Orders" />
       </header>
-      <Announcement entries={feed.entries} nameOfBuyer={nameOfBuyer} />
-      {orders.length === 0 && <p className="quiet">{explainQuiet(feed)}</p>}
+      <Figures summary={state.summary} />
+      <Announcement orders={orders} nameOfBuyer={nameOfBuyer} />
+      {orders.length === 0 && <p className="quiet">{explainQuiet(state)}</p>}
+      {orders.length > 0 && !state.isWhole && (
+        <p className="hole">Earlier orders cannot be read at the moment. New ones come at once.</p>
+      )}
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a list that scrolls must be reachable by keyboard. */}
-      <ol className="feed" aria-label="Orders and activity, newest first" tabIndex={0}>
-        {feed.entries.map((entry) => (
-          <Entry key={entry.key} entry={entry} now={now} nameOfBuyer={nameOfBuyer} />
-        ))}
+      <ol className="feed" aria-label="Orders, those that wait for an answer first" tabIndex={0}>
+        {orders.map((order) => {
+          const { orderId } = order.order;
+          return (
+            <OrderCard
+              key={orderId}
+              order={order}
+              now={now}
+              answering={state.answering.get(orderId) ?? null}
+              answeredHere={state.answeredHere.has(orderId)}
+              nameOfBuyer={nameOfBuyer}
+              onSee={() => desk?.see(orderId)}
+              onAnswer={(answer) => desk?.answer(orderId, answer)}
+            />
+          );
+        })}
       </ol>
+      <ActivityList activity={state.activity} now={now} />
     </section>
   );
 }
 
-function Entry({
-  entry,
-  now,
-  nameOfBuyer,
-}: {
-  entry: FeedEntry;
-  now: number;
-  nameOfBuyer(buyerId: PersonId): string;
-}) {
-  if (entry.kind === "hole") {
-    return (
-      <li className="hole">
-        {entry.status === "gap"
-          ? "Some orders between these are no longer kept by the server."
-          : "The server began a new history here. What was shown before is gone."}
-      </li>
-    );
-  }
-  if (entry.kind === "chat") {
-    const { side, text, at } = entry.activity;
-    return (
-      <li className="activity">
-        <span className="activity-who">{side === "buyer" ? "Buyer" : "You"}</span>
-        <span className="activity-text">{text}</span>
-        <time dateTime={at}>{formatAge(now - Date.parse(at))}</time>
-      </li>
-    );
-  }
-  const { order, replayed } = entry;
-  return (
-    <li className={replayed ? "order" : "order order-new"}>
-      <div className="order-top">
-        <strong>{nameOfBuyer(order.buyerId)}</strong>
-        <time dateTime={order.placedAt}>{formatAge(now - Date.parse(order.placedAt))}</time>
-      </div>
-      <ul className="order-items">
-        {order.items.map((item) => (
-          <li key={`${item.name} ${item.unitPrice}`}>
-            <span className="quantity">{item.quantity} ×</span> {item.name}
-          </li>
-        ))}
-      </ul>
-      {order.note && <p className="order-note">“{order.note}”</p>}
-      <div className="order-bottom">
-        <code title={order.orderId}>{order.orderId}</code>
-        <strong>{formatMoney(order.total, order.currency)}</strong>
-      </div>
-    </li>
-  );
-}
-
-/** The newest order as a sentence for screen readers. Replays are not news. */
+/** What waits for an answer, as a sentence for screen readers. */
 function Announcement({
-  entries,
+  orders,
   nameOfBuyer,
 }: {
-  entries: readonly FeedEntry[];
+  orders: readonly ShopOrder[];
   nameOfBuyer(buyerId: PersonId): string;
 }) {
-  const newest = entries.find((entry) => entry.kind === "order");
+  const newest = orders.findLast(isOpen);
   const text = useMemo(() => {
-    if (newest?.kind !== "order" || newest.replayed) return "";
+    if (!newest) return "";
     const { buyerId, total, currency } = newest.order;
-    return `New order from ${nameOfBuyer(buyerId)}, ${formatMoney(total, currency)}`;
+    return `Order from ${nameOfBuyer(buyerId)}, ${formatMoney(total, currency)}, waits for an answer`;
   }, [newest, nameOfBuyer]);
   return (
     <p className="visually-hidden" aria-live="polite">
@@ -120,10 +90,12 @@ function Announcement({
   );
 }
 
-function explainQuiet({ connection, resume }: OrderFeedState): string {
+function explainQuiet({ connection, isWhole }: DeskState): string {
   if (connection.phase === "refused") return `No orders: ${explainRefusal(connection.code)}.`;
-  if (resume === null) return "Waiting for the stream…";
-  return "Listening. Orders appear here the moment they are placed.";
+  if (connection.phase !== "open") return "Waiting for the stream…";
+  return isWhole
+    ? "Listening. Orders ring here the moment they are placed."
+    : "Listening. Earlier orders cannot be read at the moment.";
 }
 
 function SoundIcon({ on }: { on: boolean }) {
