@@ -1,6 +1,7 @@
 import { createBackoff } from "./backoff.ts";
 import { BusUnavailableError } from "./bus-error.ts";
 import type { Bus } from "./connection.ts";
+import type { SharedPage, SharedPages } from "./shared-pages.ts";
 import { openStreamConsumer, type StreamConsumer } from "./stream-consumer.ts";
 import { readDirect, readFromLeader, readStreamInfo, type StoredEvent } from "./stream-reads.ts";
 
@@ -25,19 +26,21 @@ const PAGE_WAIT_MS = 1_000;
 /**
  * A subject's events with `afterSequence < sequence <= untilSequence`, in order, as far as they are kept, in pages of
  * bounded size; each is read when it is asked for. Reads from any replica: when that one has nothing more the leader says
- * whether it lags. Goes on where it was when the consumer or the connection is lost.
+ * whether it lags. Goes on where it was when the consumer or the connection is lost. Readers at the same place share a page.
  *
  * @throws {BusUnavailableError} also when the log no longer holds what was read of it before.
  */
 export async function* readPages(
   bus: Bus,
   stream: string,
+  shared: SharedPages,
   range: PageRange,
 ): AsyncGenerator<readonly StoredEvent[]> {
   const { subject, untilSequence, patienceMs = 0 } = range;
   let position = range.afterSequence;
   let last: StoredEvent | null = null;
   let consumer: StreamConsumer | null = null;
+  let consumerPosition = 0;
   let batch = PAGE_EVENTS.least;
 
   function dropConsumer(): void {
@@ -58,26 +61,35 @@ export async function* readPages(
     return page;
   }
 
-  async function readBatch(): Promise<StoredEvent[]> {
+  async function readBatch(): Promise<SharedPage> {
+    // The pages between came from other readers.
+    if (consumerPosition !== position) dropConsumer();
     consumer ??= await openStreamConsumer(bus, stream, { afterSequence: position, subject });
     const { events, pendingCount } = await consumer.next(batch, PAGE_WAIT_MS);
+    consumerPosition = events.at(-1)?.sequence ?? position;
     if (pendingCount === 0 || events.length === 0) dropConsumer();
-    if (events.length === 0) return await readSingles();
-    const bytes = events.reduce((sum, { data }) => sum + data.byteLength, 0);
-    const fitting = Math.floor(PAGE_BYTES / (bytes / events.length + 1));
-    batch = Math.min(PAGE_EVENTS.most, Math.max(PAGE_EVENTS.least, fitting));
-    return events.filter(({ sequence }) => sequence <= untilSequence);
+    return { events, firstSequence: await readFirstSequence() };
+  }
+
+  async function readFirstSequence(): Promise<number> {
+    return (await readStreamInfo(bus, stream)).state.first_seq;
   }
 
   async function nextPage(): Promise<readonly StoredEvent[]> {
-    const page = last === null ? await readSingles() : await readBatch();
-    if (range.isWhole) {
-      const { state } = await readStreamInfo(bus, stream);
-      if (state.first_seq > position + 1) {
-        throw new HistoryLostError(`events of ${stream} expired before they were read`);
-      }
+    let page: SharedPage | null = null;
+    if (last) page = await shared.read(subject, position, readBatch);
+    if (page && page.events.length > 0) {
+      const bytes = page.events.reduce((sum, { data }) => sum + data.byteLength, 0);
+      const fitting = Math.floor(PAGE_BYTES / (bytes / page.events.length + 1));
+      batch = Math.min(PAGE_EVENTS.most, Math.max(PAGE_EVENTS.least, fitting));
+    } else {
+      const events = await readSingles();
+      page = { events, firstSequence: range.isWhole ? await readFirstSequence() : 0 };
     }
-    return page;
+    if (range.isWhole && page.firstSequence > position + 1) {
+      throw new HistoryLostError(`events of ${stream} expired before they were read`);
+    }
+    return page.events.filter(({ sequence }) => sequence <= untilSequence);
   }
 
   /** While it could not be read the log may have become another. */

@@ -106,7 +106,6 @@ export function openSubjectFeed(options: SubjectFeedOptions): SubjectFeed {
     },
   );
   const ends = createLogEnds(log, resetAll);
-  const flush = shareCalls(() => bus.flush());
   let tailChecks = 0;
 
   function onLive(followed: FollowedSubject, message: BusMessage): void {
@@ -148,10 +147,8 @@ export function openSubjectFeed(options: SubjectFeedOptions): SubjectFeed {
       unsubscribe,
       joining: 0,
       tail: null,
-      join: shareCalls(async () => {
-        await flush();
-        return await checkTail(entry, await ends.read());
-      }),
+      // The server takes the subscription before the question that follows it, so nothing falls between the two.
+      join: shareCalls(async () => await checkTail(entry, await ends.read())),
       idleSinceMs: 0,
     };
     entries.set(subject, entry);

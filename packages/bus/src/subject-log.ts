@@ -6,6 +6,7 @@ import { epochOf } from "./epoch.ts";
 import { internalsOf } from "./internals.ts";
 import { readLast } from "./read-last.ts";
 import { type PageRange, readPages } from "./read-pages.ts";
+import { createSharedPages } from "./shared-pages.ts";
 import { readFromLeader, readStreamInfo, type StoredEvent } from "./stream-reads.ts";
 
 export type { StoredEvent } from "./stream-reads.ts";
@@ -67,9 +68,19 @@ export interface SubjectLog {
   positionId(subject: string, position: LogPosition): string;
 }
 
-/** Opens a log, waiting for ever for its stream to exist. */
-export async function openSubjectLog(bus: Bus, stream: string): Promise<SubjectLog> {
+/**
+ * Opens a log, waiting for ever for its stream to exist.
+ *
+ * @param bulk a connection for what is long, so that live events need not wait behind it; `bus` without it.
+ */
+export async function openSubjectLog(
+  bus: Bus,
+  stream: string,
+  bulk: Bus = bus,
+): Promise<SubjectLog> {
   let epoch = "";
+  const shared = createSharedPages();
+  bulk.onReconnect(() => shared.clear());
 
   async function info() {
     const answer = await readStreamInfo(bus, stream);
@@ -100,9 +111,15 @@ export async function openSubjectLog(bus: Bus, stream: string): Promise<SubjectL
     },
     eventAt: (sequence) => readFromLeader(bus, stream, { seq: sequence }),
     async end() {
-      const answer = await info();
+      const [answer, newest] = await Promise.all([
+        info(),
+        readFromLeader(bus, stream, { last_by_subj: ">" }),
+      ]);
       const sequence = answer.state.last_seq;
-      const event = sequence === 0 ? null : await log.eventAt(sequence);
+      let event = newest;
+      // Something came in between, or the newest was deleted.
+      if (sequence === 0) event = null;
+      else if (newest?.sequence !== sequence) event = await log.eventAt(sequence);
       return { epoch: answer.epoch, position: { sequence, messageId: event?.messageId ?? null } };
     },
     async fill() {
@@ -114,9 +131,9 @@ export async function openSubjectLog(bus: Bus, stream: string): Promise<SubjectL
         oldestAgeSeconds: Math.max(0, ageMs / 1_000),
       };
     },
-    pages: (range) => readPages(bus, stream, range),
+    pages: (range) => readPages(bulk, stream, shared, range),
     last: (subject, count, untilSequence) =>
-      readLast(bus, stream, { subject, count, untilSequence }),
+      readLast(bulk, stream, { subject, count, untilSequence }),
     idOf: (event) => log.positionId(event.subject, event),
     positionId: (subject, { sequence, messageId }) =>
       encodeEventId({ epoch, sequence, check: checkOf(subject, messageId) }),

@@ -38,7 +38,9 @@ export async function buildApp(kit: ServiceKit<NotificationConfig>): Promise<App
   registerNatsMetrics(kit, bus);
   const revocations = await openRevocations(bus);
   kit.authenticator.refuseRevoked(revocations);
-  const log = await openSubjectLog(bus, VENDOR_STREAM);
+  // Histories come over a connection of their own: live events do not wait behind them.
+  const bulk = await connectBus({ ...natsOptions(kit), name: `${kit.replica}-history` });
+  const log = await openSubjectLog(bus, VENDOR_STREAM, bulk);
   const feed = openSubjectFeed({
     bus,
     log,
@@ -107,7 +109,7 @@ export async function buildApp(kit: ServiceKit<NotificationConfig>): Promise<App
       await orderRecord.close();
       await leases.close();
       redis.disconnect();
-      await bus.close();
+      await Promise.all([bus.close(), bulk.close()]);
       await pool.end();
     },
   };

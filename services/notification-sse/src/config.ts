@@ -48,7 +48,7 @@ const settingsSchema = z.object({
   RING_TOTAL_BYTES: countEnv(64 * 1024 * 1024),
   RING_KEEP_MS: millisecondsEnv(60_000),
   /** Replays that read from the log, or send a piece, at the same time; and for how long one waits for NATS (S16). */
-  REPLAYS_AT_ONCE: countEnv(8),
+  REPLAYS_AT_ONCE: countEnv(4),
   REPLAY_PATIENCE_MS: millisecondsEnv(30_000),
   /** Events that `?last=` brings at most (S14). */
   LAST_EVENTS: countEnv(100, 0),
