@@ -61,6 +61,42 @@ test(
 );
 
 test(
+  "S20 S21 S38: an order rings on every page until somebody looks, and is over everywhere once it is answered",
+  needsBrowser,
+  async () => {
+    const market = createMarketplace(platform);
+    const token = await market.vendorToken("two-page-shop");
+    const openDesk = async () => {
+      const { page } = await openPage();
+      await page.goto(platform.url);
+      await page.locator("summary", { hasText: "Own token" }).click();
+      await page.getByLabel("Vendor id").fill("two-page-shop");
+      await page.getByLabel("Token of its staff").fill(token);
+      await page.getByRole("button", { name: "Use these" }).click();
+      await page.locator(".orders .quiet", { hasText: "Listening" }).waitFor();
+      return page;
+    };
+    const [one, two] = [await openDesk(), await openDesk()];
+    const order = (page: Page, orderId: string) => page.locator(`[data-order="${orderId}"]`);
+    const toAnswer = (count: number) =>
+      one.locator(".figure", { hasText: "To answer" }).locator("dd", { hasText: `${count}` });
+
+    expect((await market.postOrder("two-page-shop", "rings")).status).toBe(202);
+    for (const page of [one, two]) await page.locator(".order-ringing").waitFor();
+    await toAnswer(1).waitFor();
+    await order(one, "rings").locator("strong").first().click();
+    await order(two, "rings").getByText("Seen").waitFor();
+    expect(await two.locator(".order-ringing").count()).toBe(0);
+    await order(two, "rings").getByRole("button", { name: "Accept" }).click();
+    await order(two, "rings").getByText("by you").waitFor();
+    await order(one, "rings").getByText("Accepted").waitFor();
+    expect(await order(one, "rings").getByRole("button").count()).toBe(0);
+    await toAnswer(0).waitFor();
+    await Promise.all([one.close(), two.close()]);
+  },
+);
+
+test(
   "S5 A3 A5: a browser's own EventSource, with its cookie, survives the death of its replica",
   needsBrowser,
   async () => {
