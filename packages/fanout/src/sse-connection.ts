@@ -20,23 +20,17 @@ const END_GRACE_MS = 5_000;
  * with few fields and no closures, because there are ten thousand of them.
  */
 export class SseConnection implements OutboxOwner {
-  readonly #response: ServerResponse;
   readonly #socket: Socket;
   readonly #outbox: Outbox;
   readonly #onOverflow: (() => void) | undefined;
   #onClosed: (() => void)[] = [];
   #state: "open" | "ended" | "closed" = "open";
 
-  constructor(
-    response: ServerResponse,
-    socket: Socket,
-    options: { outboxBytes: number; onOverflow?: () => void },
-  ) {
-    this.#response = response;
+  constructor(socket: Socket, options: { outboxBytes: number; onOverflow?: () => void }) {
     this.#socket = socket;
     this.#onOverflow = options.onOverflow;
     this.#outbox = new Outbox(socket, this, { limitBytes: options.outboxBytes, held: true });
-    response.once("close", () => this.#close());
+    socket.once("close", () => this.#close());
   }
 
   /** A whole frame, encoded once for all streams that get it. */
@@ -64,7 +58,7 @@ export class SseConnection implements OutboxOwner {
     this.#state = "ended";
     // What is queued behind history that is not out stays unsent: the client resumes before it.
     this.#outbox.finish(lastFrame);
-    this.#response.end();
+    this.#socket.destroySoon();
     const cut = setTimeout(() => this.#socket.destroy(), END_GRACE_MS);
     this.onClosed(() => clearTimeout(cut));
   }
@@ -104,7 +98,8 @@ export class SseConnection implements OutboxOwner {
 }
 
 /**
- * Answers with an event stream (PROTOCOL.md S4); its headers and `firstBytes` are on the wire when this returns.
+ * Answers with an event stream (PROTOCOL.md S4); its headers and `firstBytes` are on the wire when this returns. The
+ * request's headers are gone then.
  *
  * A reader that leaves more than `outboxBytes` unread is cut off (S9); `onOverflow` tells of it.
  *
@@ -119,9 +114,26 @@ export function openSseConnection(
   // Frames are written in turns already; waiting for more would only add latency.
   socket.setNoDelay(true);
   socket.setTimeout(0);
-  response.useChunkedEncodingByDefault = false;
-  response.writeHead(200, HEADERS);
-  response.flushHeaders();
-  socket.write(options.firstBytes);
-  return new SseConnection(response, socket, options);
+  socket.write(encodeHead(response) + options.firstBytes);
+  forgetRequest(response);
+  return new SseConnection(socket, options);
+}
+
+/**
+ * The head of the answer, with what hooks have set on `response`. Written past it, for `node:http` would keep it, and the
+ * headers, each as an object, for as long as the stream is open.
+ */
+function encodeHead(response: ServerResponse): string {
+  const headers = { ...response.getHeaders(), ...HEADERS, date: new Date().toUTCString() };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `HTTP/1.1 200 OK\r\n${lines.join("")}\r\n`;
+}
+
+/** Lets go of what was parsed: a token alone is as much as the connection's own state. Only the request's id is logged. */
+function forgetRequest(response: ServerResponse): void {
+  for (const name of response.getHeaderNames()) response.removeHeader(name);
+  const { req } = response;
+  const requestId = req.headers["x-request-id"];
+  req.headers = requestId === undefined ? {} : { "x-request-id": requestId };
+  req.rawHeaders = [];
 }

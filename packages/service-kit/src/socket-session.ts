@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
 import type { Role } from "@localstreet/contracts/auth";
 import type { authenticateFrameSchema } from "@localstreet/contracts/chat";
@@ -70,7 +70,7 @@ const RECONNECT_SPREAD_MS = 5_000;
 
 /** A socket of a route, from its upgrade to its close. */
 export class OpenSocket<F extends ClientFrame, Data> implements SocketSession<Data> {
-  readonly sessionId = randomUUID();
+  readonly sessionId = randomBytes(12).toString("base64url");
   readonly connection: WsConnection;
   readonly #route: SocketContext<F, Data>;
   readonly #socket: WebSocket;

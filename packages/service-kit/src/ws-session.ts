@@ -1,6 +1,8 @@
+import type { ServerResponse } from "node:http";
 import websocket from "@fastify/websocket";
 import { CLOSE } from "@localstreet/contracts/close-codes";
 import { Problem } from "@localstreet/contracts/problem";
+import type { FastifyRequest } from "fastify";
 import { Counter, Gauge } from "prom-client";
 import type { Principal } from "./auth.ts";
 import type { CommonConfig, SocketConfig } from "./config.ts";
@@ -70,6 +72,8 @@ export async function registerSocketRoute<F extends ClientFrame, Data>(
   await http.register(websocket, {
     options: {
       maxPayload: config.FRAME_BYTES,
+      // `sockets` has them.
+      clientTracking: false,
       // Compression costs memory per connection and is how a few bytes become many megabytes.
       perMessageDeflate: false,
     },
@@ -80,22 +84,33 @@ export async function registerSocketRoute<F extends ClientFrame, Data>(
   http.websocketServer.on("headers", (headers: string[]) => {
     headers.push(`${REPLICA_HEADER}: ${kit.replica}`);
   });
-  const admitted = new WeakMap<object, Principal>();
+  const upgrades = new WeakMap<
+    FastifyRequest,
+    { response: ServerResponse; principal?: Principal }
+  >();
   http.get(
     route.path,
     {
       websocket: true,
-      preValidation: async (request) => {
+      preValidation: async (request, { raw: response }) => {
         if (kit.isDraining()) throw new Problem("draining");
         const found = authenticator.tokenOf(request.headers);
         if (found.from === "foreign-cookie") throw new Problem("forbidden", "Foreign origin");
-        if (found.from === "nowhere") return;
-        admitted.set(request, await authenticator.authenticate(request, ...route.roles));
+        if (found.from === "nowhere") upgrades.set(request, { response });
+        else {
+          const principal = await authenticator.authenticate(request, ...route.roles);
+          upgrades.set(request, { response, principal });
+        }
       },
     },
     (socket, request) => {
+      const { response, principal } = upgrades.get(request) ?? {};
+      // What belongs to the request is a third of an idle connection's memory: the response hangs on the raw socket, and
+      // the plugin's listener, which the session's own replaces, on the request and the reply.
+      response?.detachSocket(request.raw.socket);
+      socket.removeAllListeners("error");
       // No await before the session listens, or the first frames would be lost.
-      const opened = new OpenSocket(context, socket, request.raw.socket, admitted.get(request));
+      const opened = new OpenSocket(context, socket, request.raw.socket, principal);
       sockets.add(opened);
       socket.once("close", () => sockets.delete(opened));
       // A drain that began while the token was checked does not know of this socket.

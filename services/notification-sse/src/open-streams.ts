@@ -69,6 +69,8 @@ export function openStreams(
     help: "Streams whose reader left more unread than the limit",
     registers: [kit.metrics],
   });
+  // One for all streams.
+  const onOverflow = () => cut.inc();
   new Gauge({
     name: "localstreet_streams_open",
     help: "Event streams that are open",
@@ -127,7 +129,7 @@ export function openStreams(
     return openSseConnection(response, {
       outboxBytes: config.OUTBOX_BYTES,
       firstBytes: encodeSseEvent({ retryMs: retryMs() }),
-      onOverflow: () => cut.inc(),
+      onOverflow,
     });
   }
 
