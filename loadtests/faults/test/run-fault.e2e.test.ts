@@ -58,6 +58,9 @@ test("acknowledged orders that are taken out of the log are told as a broken pro
       const bus = await openAdminBus(platform);
       await purgeStream(bus, "VENDOR");
       await bus.close();
+      // What is in their memory they would go on to tell.
+      const holders = platform.replicas.filter(({ service }) => service === "notification-sse");
+      await Promise.all(holders.map((replica) => replica.kill("SIGKILL")));
       const before = load.acknowledged.orders;
       await timeUntil(() => load.acknowledged.orders > before, 5_000);
     },

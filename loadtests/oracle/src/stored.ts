@@ -65,7 +65,8 @@ interface StoredPage {
 
 /** A stream that says that more follows than it counts is read until it is quiet for so long. */
 const QUIET_MS = 500;
-const STREAM_TIMEOUT_MS = 15_000;
+/** Without anything for so long it is given up. */
+const SILENCE_MS = 15_000;
 
 /** What a stream replays after `lastEventId`, or as much of it as comes in one go. */
 function readStream(
@@ -80,12 +81,13 @@ function readStream(
     let quiet: NodeJS.Timeout | undefined;
     const late = setTimeout(() => {
       finish(() => reject(new Error(`the stream of ${vendorId} could not be read`)));
-    }, STREAM_TIMEOUT_MS);
+    }, SILENCE_MS);
     const stream = openEventStream({
       url: `${target.url}/api/vendor/${vendorId}/notifications/stream`,
       token: () => target.tokenFor(identity),
       lastEventId,
       onEvent(event) {
+        late.refresh();
         if (event.event === "resume") resume ??= JSON.parse(event.data) as ResumeEvent;
         const stored = readStoredEvent(event);
         if (stored) events.push(stored);

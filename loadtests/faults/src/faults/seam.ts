@@ -18,12 +18,12 @@ import { timeUntil } from "../wait.ts";
 
 const CLIENTS: readonly SeamClient[] = [ownClient, eventsourcePackage, chromiumEventSource, curl];
 const RECONNECTS = 1_000;
-/** As many as a browser opens to one host, less one for what it asks beside them. */
 const STREAMS = 5;
-const CUT_EVERY_MS = 30;
+/** Each stream is cut within this time after its `resume`: in its replay, where that ends, or after it. */
+const CUT_WITHIN_MS = 120;
 /** Orders under way at a time: each is followed by another as soon as it is answered. */
 const POSTING = 8;
-const LIMIT_MS = 180_000;
+const LIMIT_MS = 120_000;
 const SETTLED_MS = 20_000;
 
 const HEAD = [
@@ -52,7 +52,11 @@ async function cutAndCount(stage: Stage, client: SeamClient): Promise<string[]> 
   const { platform, load } = stage;
   const { target } = load;
   const { hostname, port } = new URL(platform.url);
-  const proxy = await startTcpProxy({ target: { host: hostname, port: Number(port) } });
+  const gateway = { host: hostname, port: Number(port) };
+  const proxies = await Promise.all(
+    Array.from({ length: STREAMS }, () => startTcpProxy({ target: gateway })),
+  );
+  let isCutting = false;
   const ledger = createLedger({ path: "orders" });
   const vendorId = freshId("vendor");
   const recorders = Array.from({ length: STREAMS }, (_, stream) =>
@@ -61,12 +65,19 @@ async function cutAndCount(stage: Stage, client: SeamClient): Promise<string[]> 
   const staff = { role: "vendor", sub: `staff-of-${vendorId}`, vendors: [vendorId] } as const;
   const reconnects = () =>
     recorders.reduce((sum, { connections }) => sum + Math.max(0, connections - 1), 0);
+  const cutSoon = (stream: number) => {
+    setTimeout(() => {
+      if (isCutting) proxies[stream]?.reset();
+    }, Math.random() * CUT_WITHIN_MS);
+  };
   const streams = await client.open({
-    origin: `http://127.0.0.1:${proxy.port}`,
+    origins: proxies.map((proxy) => `http://127.0.0.1:${proxy.port}`),
     path: `/api/vendor/${vendorId}/notifications/stream`,
     token: await platform.signToken({ ...staff, expiresInSeconds: 3_600 }),
-    count: STREAMS,
-    hear: (stream, event) => recorders[stream]?.hear(event),
+    hear(stream, event) {
+      recorders[stream]?.hear(event);
+      if (event.event === "resume" && isCutting) cutSoon(stream);
+    },
   });
   try {
     const areOpen = () => recorders.every(({ connections }) => connections > 0);
@@ -77,9 +88,10 @@ async function cutAndCount(stage: Stage, client: SeamClient): Promise<string[]> 
     const posting = Array.from({ length: POSTING }, async () => {
       while (!isOver) await backend.postOrder({ vendorId });
     });
-    const cutting = setInterval(() => proxy.resetAny(), CUT_EVERY_MS);
+    isCutting = true;
+    for (const stream of recorders.keys()) cutSoon(stream);
     await timeUntil(() => reconnects() >= RECONNECTS, LIMIT_MS, 50);
-    clearInterval(cutting);
+    isCutting = false;
     isOver = true;
     await Promise.all(posting);
     const seconds = (performance.now() - startedAtMs) / 1_000;
@@ -99,6 +111,6 @@ async function cutAndCount(stage: Stage, client: SeamClient): Promise<string[]> 
     ];
   } finally {
     await streams.close();
-    await proxy.close();
+    await Promise.all(proxies.map((proxy) => proxy.close()));
   }
 }

@@ -9,9 +9,9 @@ const AGAIN_MS = 20;
 /** `curl -N`, started again whenever it ends, with the last id of a whole event that it printed. */
 export const curl: SeamClient = {
   name: "curl",
-  async open({ origin, path, token, count, hear }) {
+  async open({ origins, path, token, hear }) {
     const closing = new AbortController();
-    const loops = Array.from({ length: count }, async (_, stream) => {
+    const loops = origins.map(async (origin, stream) => {
       let lastEventId: string | undefined;
       while (!closing.signal.aborted) {
         const child = start(origin + path, token, lastEventId);

@@ -5,8 +5,8 @@ import type { SeamClient } from "./seam-client.ts";
 /** The npm package `eventsource`, with the token in a header. */
 export const eventsourcePackage: SeamClient = {
   name: "npm package eventsource",
-  async open({ origin, path, token, count, hear }) {
-    const sources = Array.from({ length: count }, (_, stream) => {
+  async open({ origins, path, token, hear }) {
+    const sources = origins.map((origin, stream) => {
       const source = new EventSource(origin + path, {
         fetch: (input, init) =>
           fetch(input, {

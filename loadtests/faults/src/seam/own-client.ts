@@ -4,8 +4,8 @@ import type { SeamClient } from "./seam-client.ts";
 /** `packages/client`, without its own dedupe: what it would have thrown away is heard as well. */
 export const ownClient: SeamClient = {
   name: "our own client",
-  async open({ origin, path, token, count, hear }) {
-    const streams = Array.from({ length: count }, (_, stream) =>
+  async open({ origins, path, token, hear }) {
+    const streams = origins.map((origin, stream) =>
       openEventStream({
         url: origin + path,
         token,

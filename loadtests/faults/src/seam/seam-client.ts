@@ -7,13 +7,11 @@ export interface SeamClient {
 }
 
 export interface SeamStreams {
-  /** Where the gateway is found, through whatever cuts connections. */
-  readonly origin: string;
+  /** Where each stream finds the gateway, through whatever cuts its connections. */
+  readonly origins: readonly string[];
   /** Of the stream, without the origin. */
   readonly path: string;
   readonly token: string;
-  /** How many are open at a time. */
-  readonly count: number;
   /** Every event that a stream dispatches, by the number of the stream. */
   hear(stream: number, event: HeardEvent): void;
 }
