@@ -162,7 +162,7 @@ test("O4: Redis refuses strangers, and a fan-out that writes a position", async 
   const flag = `${login}SET track:{d1}:watched 1 EX 15\r\n`;
   expect(await converse(redis.port, flag, "+OK\r\n+OK")).toContain("+OK\r\n+OK");
   expect(await converse(redis.port, `${login}FLUSHALL\r\n`, "NOPERM")).toContain("NOPERM");
-  const absent = `AUTH chat-ws ${passwords["chat-ws"]}\r\n`;
+  const absent = `AUTH publisher ${passwords.publisher}\r\n`;
   expect(await converse(redis.port, absent, "WRONGPASS")).toContain("WRONGPASS");
 });
 

@@ -59,7 +59,10 @@ export async function openStreams(
         if (event === "new-order") {
           ledgers.dashboard.receive(receiver, { key: orderKeyIn(data), id, group, atMs });
         } else if (event === "activity") {
-          const [clientMessageId] = String(JSON.parse(data).text).split(" ", 1);
+          const activity = JSON.parse(data);
+          // Other lines, as those about deliveries, are nobody's in the ledger.
+          if (activity.kind !== "chat") return;
+          const [clientMessageId] = String(activity.text).split(" ", 1);
           ledgers.dashboard.receive(receiver, { key: activityKey(String(clientMessageId)), atMs });
         } else follow(ledgers.dashboard, receiver, { event, id, data });
       }),

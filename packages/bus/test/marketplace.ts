@@ -14,6 +14,7 @@ import {
   vendorOrdersSubject,
 } from "@localstreet/contracts/subjects";
 import { startTestStores } from "@localstreet/testkit/stores";
+import { until } from "@localstreet/testkit/wait";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { connect as connectNats, headers } from "@nats-io/transport-node";
 
@@ -50,6 +51,7 @@ export async function startMarketplace(settings: StreamSettings = {}) {
     consumers,
     operator,
     async recreateDeliveries() {
+      await until(() => admin.isConnected(), { what: "the admin is connected" });
       await streams.delete(`KV_${DELIVERIES_BUCKET}`);
       await ensureStreams(admin, settings);
     },

@@ -354,10 +354,20 @@ test("S34: what could not be published, or was not committed, stays due", async 
     },
   });
   await expect(fails).rejects.toThrow();
-  const half = await fireDueOrders(pool, {
-    ...{ limit: 10, deadlines },
-    fire: async (orders) => orders.map(({ orderId }) => (orderId === "a" ? rang : null)),
-  });
+  const fireHalf = () =>
+    fireDueOrders(pool, {
+      ...{ limit: 10, deadlines },
+      fire: async (orders) => orders.map(({ orderId }) => (orderId === "a" ? rang : null)),
+    });
+  // The server may hold the locks of the connection that was closed for a moment.
+  let half = await fireHalf();
+  await until(
+    async () => {
+      if (half.taken === 0) half = await fireHalf();
+      return half.taken > 0;
+    },
+    { what: "the rows are free" },
+  );
   expect(half).toEqual({ taken: 2, leftDue: 1 });
   const due = await pool.query("SELECT order_id FROM orders WHERE due_at <= $1", [
     new Date(START_MS + 10_000),
