@@ -10,7 +10,7 @@ import {
   redisEnv,
 } from "@localstreet/service-kit/config";
 import { z } from "zod";
-import { parseWebhookSecret } from "./webhook-signature.ts";
+import { parseWebhookSecret } from "./ops/webhook-signature.ts";
 
 const webhookUrl = z
   .url({ protocol: /^https?$/ })

@@ -18,7 +18,7 @@ import type { EventStream } from "@localstreet/testkit/sse-client";
 import { tokenFor } from "@localstreet/testkit/tokens";
 import { until } from "@localstreet/testkit/wait";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openSummaries } from "../src/summaries.ts";
+import { openSummaries } from "../src/dashboard/summaries.ts";
 import {
   isOrder,
   type Notification,

@@ -12,7 +12,7 @@ import type { ConnectionLeases } from "@localstreet/service-kit/connection-lease
 import type { ServiceKit } from "@localstreet/service-kit/service";
 import { spreadOver } from "@localstreet/service-kit/spread-over";
 import { Counter, Gauge } from "prom-client";
-import type { NotificationConfig } from "./config.ts";
+import type { NotificationConfig } from "../config.ts";
 
 /** A stream that is open, for what concerns all of them: beats, its token, its age, the drain. */
 export interface OpenStream {

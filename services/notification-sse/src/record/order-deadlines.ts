@@ -9,7 +9,7 @@ import type { EscalationReason, OrderRow } from "@localstreet/db/order-row";
 import type { Pool } from "@localstreet/db/pool";
 import type { ServiceKit } from "@localstreet/service-kit/service";
 import { Counter } from "prom-client";
-import type { NotificationConfig } from "./config.ts";
+import type { NotificationConfig } from "../config.ts";
 import { startRepeatedTask } from "./repeated-task.ts";
 
 /** How long publishing for one round of orders may take: Postgres gives a transaction that idles up soon after. */

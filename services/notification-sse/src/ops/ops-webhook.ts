@@ -4,7 +4,7 @@ import { OPS_STREAM } from "@localstreet/contracts/subjects";
 import { type EscalationWebhook, escalationSchema } from "@localstreet/contracts/vendor-events";
 import type { ServiceKit } from "@localstreet/service-kit/service";
 import { Counter, Gauge } from "prom-client";
-import type { NotificationConfig } from "./config.ts";
+import type { NotificationConfig } from "../config.ts";
 import { signWebhook } from "./webhook-signature.ts";
 
 /** What a delivery may take past its timeout before another replica makes it, in milliseconds. */

@@ -20,7 +20,7 @@ import {
 } from "@localstreet/db/order-projection";
 import type { Pool } from "@localstreet/db/pool";
 import type { ServiceKit } from "@localstreet/service-kit/service";
-import type { NotificationConfig } from "./config.ts";
+import type { NotificationConfig } from "../config.ts";
 import { parseLoggedEvent } from "./logged-event.ts";
 import { registerProjectionMetrics } from "./projection-metrics.ts";
 import { startRepeatedTask } from "./repeated-task.ts";

@@ -10,7 +10,7 @@ import { invalidRequest, Problem } from "@localstreet/contracts/problem";
 import { parseRequest, problemOf } from "@localstreet/service-kit/http";
 import type { ServiceKit } from "@localstreet/service-kit/service";
 import { z } from "zod";
-import type { NotificationConfig } from "./config.ts";
+import type { NotificationConfig } from "../config.ts";
 import type { Devices } from "./devices.ts";
 import type { PlaceOrder } from "./place-order.ts";
 

@@ -17,7 +17,7 @@ import { parseRequest } from "@localstreet/service-kit/http";
 import type { ServiceKit } from "@localstreet/service-kit/service";
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
-import type { NotificationConfig } from "./config.ts";
+import type { NotificationConfig } from "../config.ts";
 
 const vendorSchema = z.object({ vendorId: vendorIdSchema });
 const orderSchema = z.object({ vendorId: vendorIdSchema, orderId: orderIdSchema });

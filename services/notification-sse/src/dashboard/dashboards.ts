@@ -6,9 +6,9 @@ import type { Pool } from "@localstreet/db/pool";
 import type { SseConnection } from "@localstreet/fanout/sse-connection";
 import type { ServiceKit } from "@localstreet/service-kit/service";
 import { Counter, Gauge } from "prom-client";
+import type { NotificationConfig } from "../config.ts";
+import type { Devices } from "../orders/devices.ts";
 import { openActivityFeed } from "./activity-feed.ts";
-import type { NotificationConfig } from "./config.ts";
-import type { Devices } from "./devices.ts";
 import { openSummaries } from "./summaries.ts";
 
 /** What a dashboard's stream brings beside the events: `summary` and `activity` (PROTOCOL.md S12, S38 to S43). */

@@ -10,8 +10,8 @@ import type { ConnectionLeases } from "@localstreet/service-kit/connection-lease
 import { parseRequest } from "@localstreet/service-kit/http";
 import type { ServiceKit } from "@localstreet/service-kit/service";
 import { z } from "zod";
-import type { NotificationConfig } from "./config.ts";
-import type { Devices } from "./devices.ts";
+import type { NotificationConfig } from "../config.ts";
+import type { Devices } from "../orders/devices.ts";
 import { type History, openHistory } from "./history.ts";
 import { idQuerySchema } from "./id-query.ts";
 

@@ -11,7 +11,7 @@ import { parseRequest } from "@localstreet/service-kit/http";
 import { createRateLimiter } from "@localstreet/service-kit/rate-limit";
 import type { ServiceKit } from "@localstreet/service-kit/service";
 import { z } from "zod";
-import type { NotificationConfig } from "./config.ts";
+import type { NotificationConfig } from "../config.ts";
 import type { Dashboards } from "./dashboards.ts";
 
 const paramsSchema = z.object({ vendorId: vendorIdSchema });
