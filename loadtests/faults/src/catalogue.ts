@@ -1,6 +1,5 @@
 import type { Fault } from "./fault.ts";
 import { commitWithoutPublish } from "./faults/commit-without-publish.ts";
-import { deadlineMidFire } from "./faults/deadline-mid-fire.ts";
 import { gatewayReload } from "./faults/gateway-reload.ts";
 import { ghostConnections } from "./faults/ghost-connections.ts";
 import {
@@ -10,6 +9,7 @@ import {
   partitionOneWay,
 } from "./faults/half-open.ts";
 import { logRestored, streamDeleted, streamPurged } from "./faults/history-lost.ts";
+import { killMidDeadline } from "./faults/kill-mid-deadline.ts";
 import { killReplica } from "./faults/kill-replica.ts";
 import { laggingFollower } from "./faults/lagging-follower.ts";
 import { lostSignal, lostSignalReconnect } from "./faults/lost-signal.ts";
@@ -43,7 +43,7 @@ export const FAULTS: readonly Fault[] = [
   postgresReadOnly,
   postgresLocked,
   commitWithoutPublish,
-  deadlineMidFire,
+  killMidDeadline,
   ghostConnections,
   halfOpenClients,
   halfOpenServers,

@@ -85,12 +85,15 @@ function inMs(ms: number): string {
 }
 
 /** A path on which nothing went wrong, in a few words. */
-function summaryOf({ path, acknowledged, offered, delivered, owed, refused, latencyMs }: Verdict) {
+function summaryOf(verdict: Verdict): string {
+  const { path, acknowledged, offered, delivered, owed, refused, latencyMs } = verdict;
+  const { events, eventDeliveries } = verdict;
   const isOwed = path !== "tracking";
   const parts = [
     `${acknowledged} of ${offered} acknowledged`,
     ...(refused > 0 ? [`${refused} refused`] : []),
     isOwed ? `${delivered} of ${owed} delivered` : `${delivered} shown`,
+    ...(events > 0 ? [`${events} later events of them ${eventDeliveries} times`] : []),
     ...(latencyMs ? [`p99 ${inMs(latencyMs.p99)}, max ${inMs(latencyMs.max)}`] : []),
   ];
   return `${path} ${parts.join(", ")}`;

@@ -59,9 +59,10 @@ export async function runFault(fault: Fault, options: RunFaultOptions): Promise<
     });
     const url = await network.routeClients(platform.url);
     const shape = fault.load ?? usualLoad(size);
-    load = await startLoad(openTarget({ url, secret }), shape);
+    const targetAt = (address: string) => openTarget({ url: address, secret });
+    load = await startLoad(targetAt(url), shape);
     await warmUp(load, shape);
-    const parts = { platform, network, load, url, size, dataDir, say };
+    const parts = { platform, network, load, url, targetAt, size, dataDir, say };
     const stage = createStage(parts, findings);
     await fault.run(stage);
     network.heal();

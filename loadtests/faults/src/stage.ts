@@ -1,5 +1,6 @@
 import type { Platform } from "@localstreet/local/platform";
 import type { ServiceName } from "@localstreet/local/services";
+import type { Target } from "@localstreet/oracle/target";
 import type { Check } from "./fault-result.ts";
 import type { Load } from "./load.ts";
 import type { Network } from "./network.ts";
@@ -13,6 +14,8 @@ export interface Stage {
   readonly load: Load;
   /** Where clients find the gateway: through `network.clients`. */
   readonly url: string;
+  /** The platform as it is reached at another address: past the gateway, straight to a replica. */
+  targetAt(url: string): Target;
   /** How many times the usual load runs. */
   readonly size: number;
   readonly dataDir: string;
@@ -44,7 +47,10 @@ export interface Findings {
 const GOING_ON = 0.8;
 
 export function createStage(
-  parts: Pick<Stage, "platform" | "network" | "load" | "url" | "size" | "dataDir" | "say">,
+  parts: Pick<
+    Stage,
+    "platform" | "network" | "load" | "url" | "targetAt" | "size" | "dataDir" | "say"
+  >,
   findings: Findings,
 ): Stage {
   const check: Stage["check"] = (what, ok, measured) => {

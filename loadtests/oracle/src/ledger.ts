@@ -177,6 +177,12 @@ export class Ledger {
     if (!this.entries.is(entry, RECEIVED)) this.#expected += 1;
   }
 
+  /** Whether somebody was shown it. */
+  wasTold({ key }: LifeEvent): boolean {
+    const entry = this.entries.keys.find(key);
+    return entry >= 0 && this.entries.is(entry, RECEIVED);
+  }
+
   /** Two who answered an order were told of different winners. */
   findTwoWinners(order: string): void {
     this.findings.add("twoWinners", () => order);

@@ -31,6 +31,8 @@ const SNAPSHOT_LIMIT = 500;
 /** The vendor's staff, who answer orders or let them ring, and look at what is open. */
 export function openShopDesk(options: {
   target: Target;
+  /** Where each device that answers finds the platform; at `target` when they are absent. */
+  targets?: readonly Target[];
   ledger: Ledger;
   vendorId: string;
   giveUpMs?: number;
@@ -39,11 +41,11 @@ export function openShopDesk(options: {
   const as = (device: string) =>
     ({ role: "vendor", sub: `${device}-of-${vendorId}`, vendors: [vendorId] }) as const;
 
-  async function tellAnswer(orderId: string, state: Answer, device: string) {
+  async function tellAnswer(orderId: string, state: Answer, index: number) {
     const path = `/api/vendor/${vendorId}/orders/${orderId}/ack`;
     const outcome = await requestPersistently(
-      target,
-      { method: "POST", path, as: as(device), body: { state } },
+      options.targets?.[index] ?? target,
+      { method: "POST", path, as: as(`desk-${index}`), body: { state } },
       { giveUpMs },
     );
     if (outcome.kind === "done") return state;
@@ -54,7 +56,7 @@ export function openShopDesk(options: {
   return {
     async answer(orderId, answers) {
       const told = await Promise.all(
-        answers.map((state, index) => tellAnswer(orderId, state, `desk-${index}`)),
+        answers.map((state, index) => tellAnswer(orderId, state, index)),
       );
       const winners = new Set(told.filter((winner) => winner !== null));
       if (winners.size > 1) ledger.findTwoWinners(orderKey(vendorId, orderId));

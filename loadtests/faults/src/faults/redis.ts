@@ -1,7 +1,7 @@
-import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Fault } from "../fault.ts";
 import { BACKEND, request } from "../marketplace.ts";
+import { sendToRedis } from "../redis-command.ts";
 import type { Stage } from "../stage.ts";
 import { timeUntil } from "../wait.ts";
 
@@ -76,26 +76,4 @@ async function driverStates({ platform, load, url }: Stage) {
       return { status, state: driver?.state ?? null, fixAtMs, fixAgeMs: Date.now() - fixAtMs };
     }),
   );
-}
-
-/** @throws when the answer is not `+OK`. */
-async function sendToRedis(url: string, command: string): Promise<void> {
-  const { hostname, port, username, password } = new URL(url);
-  await new Promise<void>((resolve, reject) => {
-    const socket = connect({ host: hostname, port: Number(port), timeout: 5_000 });
-    let said = "";
-    const finish = (error?: Error) => {
-      socket.destroy();
-      if (error) reject(error);
-      else resolve();
-    };
-    socket.once("error", finish);
-    socket.once("timeout", () => finish(new Error("Redis does not answer")));
-    socket.on("data", (chunk) => {
-      said += chunk.toString("latin1");
-      if (said.includes("-")) finish(new Error(`Redis: ${said.trim()}`));
-      else if (said === "+OK\r\n+OK\r\n") finish();
-    });
-    socket.write(`AUTH ${username} ${password}\r\n${command}\r\n`);
-  });
 }
