@@ -24,9 +24,15 @@ export interface BackendCounts {
 export interface Backend {
   readonly counts: BackendCounts;
   /** Sends an order until it is accepted or refused; the same order for the same `orderId`. */
-  postOrder(order: { vendorId: string; orderId?: string; buyerId?: string }): Promise<Outcome>;
+  postOrder(order: {
+    vendorId: string;
+    orderId?: string;
+    buyerId?: string;
+    items?: Order["items"];
+  }): Promise<Outcome>;
 }
 
+const BUNS: Order["items"] = [{ name: "Cinnamon bun", quantity: 2, unitPrice: 3_500 }];
 const BACKEND: Identity = { role: "service", sub: "oracle-backend" };
 
 /**
@@ -64,7 +70,7 @@ export function openBackend(options: {
 
   return {
     counts,
-    async postOrder({ vendorId, orderId = randomUUID(), buyerId = "oracle-buyer" }) {
+    async postOrder({ vendorId, orderId = randomUUID(), buyerId = "oracle-buyer", items = BUNS }) {
       const key = orderKey(vendorId, orderId);
       for (const ledger of ledgers) {
         const audience = ledger.membersOf(vendorId);
@@ -72,7 +78,7 @@ export function openBackend(options: {
       }
       counts.posted += 1;
       const path = `/api/vendor/${vendorId}/orders`;
-      const body = bunsFor(orderId, buyerId);
+      const body = orderOf(orderId, buyerId, items);
       const outcome = await requestPersistently(
         target,
         { method: "POST", path, as: BACKEND, body },
@@ -90,9 +96,8 @@ export function openBackend(options: {
   };
 }
 
-function bunsFor(orderId: string, buyerId: string): object {
-  const unitPrice = 3_500;
-  const items = [{ name: "Cinnamon bun", quantity: 2, unitPrice }];
-  const order = { orderId, buyerId, items, total: 2 * unitPrice, currency: "SEK" };
+function orderOf(orderId: string, buyerId: string, items: Order["items"]): object {
+  const total = items.reduce((sum, { quantity, unitPrice }) => sum + quantity * unitPrice, 0);
+  const order = { orderId, buyerId, items, total, currency: "SEK" };
   return order satisfies Record<keyof Omit<Order, "note">, unknown>;
 }
