@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { lastLines, type RunningProcess, startProcess } from "@localstreet/stores/processes";
 import type { Figures } from "./generator/specs.ts";
+import { COLLECTOR_OPTION } from "./lab.ts";
 
 const BASELINES = fileURLToPath(new URL("../dist/baselines/", import.meta.url));
 const START_TIMEOUT_MS = 15_000;
@@ -53,7 +54,7 @@ async function launch({ name, dir, program, env }: BaselineOptions) {
     typeof program === "string"
       ? { command: process.execPath, args: [join(BASELINES, `${program}.js`)] }
       : program;
-  const withPath = { PATH: process.env.PATH, ...env };
+  const withPath = { PATH: process.env.PATH, NODE_OPTIONS: COLLECTOR_OPTION, ...env };
   return {
     logFile,
     server: await startProcess({ name, ...what, cwd: dir, env: withPath, logFile }),

@@ -9,13 +9,14 @@ const START_TIMEOUT_MS = 10_000;
 export interface Generator {
   readonly pid: number;
   /**
-   * Puts one load on a server. `onBegin` and `onEnd` run while nothing is sent, before and after what counts.
+   * Puts one load on a server. `onBegin` and `onEnd` run, and are awaited, while nothing is sent, before and
+   * after what counts.
    *
    * @throws with what went wrong when the load could not be put, and when it takes longer than `timeoutMs`.
    */
   run(
     spec: RunSpec,
-    hooks: { onBegin: () => void; onEnd: () => void },
+    hooks: { onBegin: () => unknown; onEnd: () => unknown },
     timeoutMs?: number,
   ): Promise<Figures>;
   stop(): void;
@@ -38,8 +39,8 @@ export async function startGenerator(): Promise<Generator> {
         const message = await nextMessage(child, deadline - performance.now());
         if (message.type === "failed") throw new Error(message.message);
         if (message.type === "result") return message.figures;
-        if (message.type === "begin") hooks.onBegin();
-        else hooks.onEnd();
+        if (message.type === "begin") await hooks.onBegin();
+        else await hooks.onEnd();
         tell({ type: "go" });
       }
     },

@@ -43,6 +43,8 @@ const PLATFORM_ENV = {
 };
 
 const PROFILER = new URL("./profiler.mjs", import.meta.url);
+/** For servers in Node; see `collectGarbage`. */
+export const COLLECTOR_OPTION = `--import ${new URL("./collect-garbage.mjs", import.meta.url).href}`;
 
 export async function openLab(settings: LabSettings, dir: string): Promise<Lab> {
   const generator = await startGenerator();
@@ -69,9 +71,13 @@ export async function openLab(settings: LabSettings, dir: string): Promise<Lab> 
           PATH: process.env.PATH,
           AUTH_JWT_SECRET: jwtSecret,
           ...PLATFORM_ENV,
+          NODE_OPTIONS: COLLECTOR_OPTION,
           ...(profileDir === undefined
             ? {}
-            : { NODE_OPTIONS: `--import ${PROFILER.href}`, BENCH_PROFILE_DIR: profileDir }),
+            : {
+                NODE_OPTIONS: `${COLLECTOR_OPTION} --import ${PROFILER.href}`,
+                BENCH_PROFILE_DIR: profileDir,
+              }),
         },
       });
       return platform;

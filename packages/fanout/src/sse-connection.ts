@@ -99,7 +99,7 @@ export class SseConnection implements OutboxOwner {
 
 /**
  * Answers with an event stream (PROTOCOL.md S4); its headers and `firstBytes` are on the wire when this returns. The
- * request's headers are gone then.
+ * request's headers are gone then, and so are the listeners of `response`: a framework's hooks for its end do not run.
  *
  * A reader that leaves more than `outboxBytes` unread is cut off (S9); `onOverflow` tells of it.
  *
@@ -129,11 +129,13 @@ function encodeHead(response: ServerResponse): string {
   return `HTTP/1.1 200 OK\r\n${lines.join("")}\r\n`;
 }
 
-/** Lets go of what was parsed: a token alone is as much as the connection's own state. Only the request's id is logged. */
+/**
+ * Lets go of what was parsed, and of whoever waits for the end of the response: a framework's request and reply. Together
+ * they are more than the connection's own state.
+ */
 function forgetRequest(response: ServerResponse): void {
+  response.removeAllListeners();
   for (const name of response.getHeaderNames()) response.removeHeader(name);
-  const { req } = response;
-  const requestId = req.headers["x-request-id"];
-  req.headers = requestId === undefined ? {} : { "x-request-id": requestId };
-  req.rawHeaders = [];
+  response.req.headers = {};
+  response.req.rawHeaders = [];
 }

@@ -7,7 +7,10 @@ import { restartReplica } from "../restart-replica.ts";
 const CONNECTIONS = 3_000;
 const SETTLE_MS = 1_000;
 
-/** Memory of silent connections, each with a topic of its own. Every server is started anew for each round. */
+/**
+ * Memory of silent connections, each with a topic of its own, without garbage. Every server is started anew for each
+ * round.
+ */
 export function idleBenchmark(transport: "sse" | "ws"): Benchmark {
   const isSse = transport === "sse";
   return {
@@ -38,6 +41,7 @@ export function idleBenchmark(transport: "sse" | "ws"): Benchmark {
       platformIdle(transport),
     ],
     columns: [{ figure: "bytesEach", title: "bytes (PSS) a connection", digits: 0 }],
+    notes: ["Read after a full collection of garbage by the servers that run in Node."],
     targets: [
       {
         what: `memory per idle connection (${transport})`,
