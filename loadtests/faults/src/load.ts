@@ -73,6 +73,8 @@ const MESSAGES_PER_SECOND_AND_VENDOR = 2;
 /** One of each courier's in this time: less than half of what PROTOCOL.md T10 lets them send. */
 const FIX_EVERY_MS = 1_000;
 const SETTLE_MS = 40_000;
+/** Longer than two elections of a cluster on a busy machine: every order is to be answered in the end. */
+const GIVE_UP_MS = 120_000;
 /** Clients come back sooner than people's would, so that what is measured is the platform. */
 const BACKOFF_MS = { base: 250, cap: 2_000 };
 /** Kungsportsplatsen in Gothenburg. */
@@ -177,7 +179,7 @@ export async function startLoad(target: Target, shape: LoadShape): Promise<Load>
   }
 
   const orderLedgers = shape.hasAllPaths ? [ledgers.orders, ledgers.dashboard] : [ledgers.orders];
-  const backend = openBackend({ target, ledgers: orderLedgers });
+  const backend = openBackend({ target, ledgers: orderLedgers, giveUpMs: GIVE_UP_MS });
   const placeOrder = async (n: number) => {
     begun.orders += 1;
     const outcome = await backend.postOrder({

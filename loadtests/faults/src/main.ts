@@ -123,7 +123,8 @@ const DOCS_HEAD = `# Faults
 What the platform keeps of its promises when it is harmed, measured by \`npm run chaos -- all --write-docs\`. Every fault
 gets a platform of its own under load; clients of every kind write down what was offered, acknowledged and received, and
 a judge compares (\`loadtests/oracle\`). \`kept\`: all that was promised was seen. **broken**: what was not stands first
-in the last column. \`absent\`: the platform does not have yet what the fault would harm.
+in the last column. \`absent\`: the platform does not have yet what the fault would harm. \`npm run chaos -- orders\` does
+those that harm the way of an order, \`--list\` names them all.
 `;
 
 async function main(): Promise<void> {

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { nowMs } from "./clock.ts";
 import { FAULTS, formatVerdict, judge, type Verdict } from "./judge.ts";
 import { createLedger, fixKey, type Ledger } from "./ledger.ts";
+import { type LifeEvent, lifeEvent } from "./order-life.ts";
 
 const event = (sequence: number) => `k3j9x0ab-${sequence}-aaaaaa`;
 const BOTH = ["till", "kitchen"];
@@ -25,6 +27,82 @@ function wrongs(verdict: Verdict): Record<string, number> {
   expect(verdict.ok).toBe(rows.length === 0);
   return Object.fromEntries(rows) as Record<string, number>;
 }
+
+describe("what happens to an order after it was placed", () => {
+  const remindedOf = (n: number) => lifeEvent("bakery", `o${n}`, "reminder:1");
+  const tell = (ledger: Ledger, receivers: string[], told: LifeEvent, n: number, atMs = n) => {
+    for (const receiver of receivers) ledger.follow(receiver, { ...told, id: event(n), atMs });
+  };
+
+  test("is owed to whom the order was, and counts among no figure of the orders", () => {
+    const ledger = offerOrders(2);
+    for (const receiver of BOTH) bring(ledger, receiver, 1, 2);
+    tell(ledger, ["till"], remindedOf(1), 3);
+    const verdict = judge(ledger);
+    expect(wrongs(verdict)).toEqual({ lost: 1 });
+    expect(verdict).toMatchObject({ offered: 2, owed: 4, delivered: 4 });
+    expect(verdict).toMatchObject({ events: 1, eventDeliveries: 1 });
+    expect(verdict.examples.lost).toEqual(["o1#reminder:1 to kitchen"]);
+  });
+
+  test("may still be on its way, but not past a later event", () => {
+    const ledger = offerOrders(2);
+    for (const receiver of BOTH) bring(ledger, receiver, 1);
+    tell(ledger, ["till"], remindedOf(1), 3, nowMs());
+    bring(ledger, "till", 2);
+    bring(ledger, "kitchen", 2);
+    // Number 2 was brought to the till after number 3.
+    expect(wrongs(judge(ledger))).toEqual({ outOfOrder: 1 });
+    tell(ledger, ["kitchen"], remindedOf(2), 4, nowMs());
+    expect(wrongs(judge(ledger))).toMatchObject({ lost: 1, outOfOrder: 1 });
+  });
+
+  test("that is stored and was shown to nobody is lost, up to where the store was read", () => {
+    const ledger = offerOrders(1);
+    for (const receiver of BOTH) bring(ledger, receiver, 1);
+    ledger.startStored();
+    ledger.store({ key: "o1", id: event(1), group: "bakery" });
+    ledger.storeUpTo("bakery", 2);
+    tell(ledger, BOTH, remindedOf(1), 3);
+    expect(wrongs(judge(ledger))).toEqual({});
+    ledger.store({ ...lifeEvent("bakery", "o1", "seen"), id: event(2) });
+    expect(wrongs(judge(ledger))).toEqual({ lost: 2 });
+  });
+
+  test("is expected, fires under one id, and not after the answer", () => {
+    const ledger = offerOrders(1);
+    for (const receiver of BOTH) bring(ledger, receiver, 1);
+    ledger.expect(remindedOf(1));
+    expect(ledger.outstanding()).toBe(1);
+    expect(wrongs(judge(ledger))).toEqual({ neverFired: 1 });
+    tell(ledger, BOTH, remindedOf(1), 2, 30_000);
+    expect(ledger.outstanding()).toBe(0);
+    expect(wrongs(judge(ledger))).toEqual({});
+    const outcome = lifeEvent("bakery", "o1", "outcome");
+    tell(ledger, BOTH, outcome, 3, 40_000);
+    tell(ledger, BOTH, lifeEvent("bakery", "o1", "reminder:2"), 4, 40_900);
+    expect(wrongs(judge(ledger))).toEqual({});
+    tell(ledger, BOTH, lifeEvent("bakery", "o1", "escalated"), 5, 41_100);
+    expect(wrongs(judge(ledger))).toEqual({ afterAnswer: 1 });
+    tell(ledger, ["till"], outcome, 6, 42_000);
+    expect(wrongs(judge(ledger))).toMatchObject({ twoWinners: 1 });
+  });
+
+  test("a snapshot has what was open at its position, and nothing else", () => {
+    const ledger = offerOrders(3);
+    for (const receiver of BOTH) bring(ledger, receiver, 1, 2, 3);
+    tell(ledger, BOTH, lifeEvent("bakery", "o1", "outcome"), 4);
+    const look = (asOf: number, ...orders: string[]) =>
+      ledger.snapshots.push({ group: "bakery", asOf: event(asOf), orders, isWhole: true });
+    look(3, "o1", "o2", "o3");
+    look(4, "o2", "o3");
+    expect(wrongs(judge(ledger))).toEqual({});
+    look(4, "o2");
+    look(4, "o1", "o2", "o3");
+    look(2, "o1", "o2", "o3");
+    expect(wrongs(judge(ledger))).toEqual({ missedBySnapshot: 1, wrongAsOf: 2 });
+  });
+});
 
 describe("orders", () => {
   test("what was brought once, in order, to everybody is right", () => {
