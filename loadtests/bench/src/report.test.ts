@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { formatResult } from "./report.ts";
+import { formatResult, keepNotes } from "./report.ts";
 import type { BenchmarkResult } from "./run-benchmark.ts";
 
 function resultOf(generatorShare: number): BenchmarkResult {
@@ -31,4 +31,12 @@ test("a generator that took more than 60 % of the machine is told to be part of 
   expect(formatResult(resultOf(0.61))).toContain(
     "**platform: the generator took 61 % of the machine, so it is part of this result.**",
   );
+});
+
+test("new profiles leave what was written below them", () => {
+  const before = "# Profiles\n\nold\n\n## What was tried\n\nMuch.\n";
+  expect(keepNotes("# Profiles\n\nnew\n", before)).toBe(
+    "# Profiles\n\nnew\n\n## What was tried\n\nMuch.\n",
+  );
+  expect(keepNotes("new\n", "old\n")).toBe("new\n");
 });

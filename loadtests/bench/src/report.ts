@@ -110,6 +110,14 @@ export function formatProfiles(
   ].join("\n");
 }
 
+const NOTES = "## What was tried";
+
+/** The page with new profiles, and with the notes that people wrote at the end of the page as it was. */
+export function keepNotes(page: string, pageBefore: string): string {
+  const notesAt = pageBefore.indexOf(`\n${NOTES}\n`);
+  return notesAt === -1 ? page : page + pageBefore.slice(notesAt);
+}
+
 export function formatTargets(judged: readonly JudgedTarget[]): string {
   const rows = judged.map(({ target, measured, verdict }) => [
     target.what,

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ensurePrograms, STORE_PROGRAMS } from "@localstreet/local/ensure-programs";
@@ -11,7 +11,7 @@ import { judgeTargets } from "./judge-targets.ts";
 import { type Lab, openLab } from "./lab.ts";
 import { type BenchOptions, parseOptions, USAGE } from "./options.ts";
 import { summarizeProfile } from "./profile-summary.ts";
-import { formatProfiles, formatReport, formatResult, formatTargets } from "./report.ts";
+import { formatProfiles, formatReport, formatResult, formatTargets, keepNotes } from "./report.ts";
 import { type BenchmarkResult, runBenchmark } from "./run-benchmark.ts";
 import { readVersions } from "./versions.ts";
 
@@ -108,8 +108,9 @@ function write({ results, profiles }: Results, options: BenchOptions): void {
   if (!options.writeDocs) return;
   // Figures of a profiled run are no results.
   if (options.profile) {
+    const page = join(CHECKOUT, "docs/benchmark-profiles.md");
     const text = formatProfiles(profiles, conditions);
-    writeFileSync(join(CHECKOUT, "docs/benchmark-profiles.md"), text);
+    writeFileSync(page, keepNotes(text, readFileSync(page, "utf8")));
   } else {
     writeFileSync(join(CHECKOUT, "docs/benchmarks.md"), markdown);
   }
