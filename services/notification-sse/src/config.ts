@@ -85,6 +85,8 @@ const settingsSchema = z.object({
   ORDER_LEASE_MS: countEnv(5_000),
   /** Events that are projected, and due orders that are taken, in one transaction. */
   ORDER_EVENTS_AT_ONCE: countEnv(100),
+  /** How long events gather for the next transaction when the last one was not full, in milliseconds. */
+  ORDER_GATHER_MS: millisecondsEnv(50),
   ORDER_DUE_AT_ONCE: countEnv(100),
   /** How long decided orders are kept: longer than the log keeps their events. */
   ORDER_KEEP_DAYS: countEnv(90),

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { setImmediate as yieldToOthers } from "node:timers/promises";
+import { setTimeout as sleep, setImmediate as yieldToOthers } from "node:timers/promises";
 import type { Bus } from "@localstreet/bus/connection";
 import {
   type LogPage,
@@ -122,6 +122,9 @@ export function startOrderProjection(
         throughAt,
       });
       working();
+      // A transaction for each event would cost more than its delivery: let the next ones gather.
+      const isShort = page.events.length > 0 && page.events.length < config.ORDER_EVENTS_AT_ONCE;
+      if (isShort) await sleep(config.ORDER_GATHER_MS);
     }
   }
 
