@@ -5,8 +5,8 @@ import {
   activitySubject,
   liveActivitySubject,
 } from "@localstreet/contracts/subjects";
-import { type Bus, BusUnavailableError } from "./connection.ts";
-import { internalsOf } from "./internals.ts";
+import type { Bus } from "./connection.ts";
+import { publishToStream } from "./jetstream-requests.ts";
 import { readDirect, readFromLeader } from "./stream-reads.ts";
 import { createTurns } from "./turns.ts";
 
@@ -43,7 +43,6 @@ export interface ActivityLog {
 const READS_AT_ONCE = 8;
 
 export function openActivityLog(bus: Bus): ActivityLog {
-  const { js, call } = internalsOf(bus);
   const inTurn = createTurns(READS_AT_ONCE);
 
   async function readAll(vendorId: VendorId): Promise<LoggedActivity[]> {
@@ -65,12 +64,11 @@ export function openActivityLog(bus: Bus): ActivityLog {
   return {
     async publish(vendorId, activity, activityId) {
       const subject = activitySubject(vendorId);
-      const msgID = activityId && `${idToken(vendorId)}:activity:${idToken(activityId)}`;
-      const ack = await call(`publish to ${subject}`, () =>
-        js.publish(subject, JSON.stringify(activity), msgID ? { msgID } : {}),
-      );
-      if (ack.seq === 0) throw new BusUnavailableError(`publish to ${subject}: still being stored`);
-      return ack.duplicate ? "duplicate" : "stored";
+      const messageId = activityId && `${idToken(vendorId)}:activity:${idToken(activityId)}`;
+      const headers = messageId ? { "Nats-Msg-Id": messageId } : {};
+      const body = JSON.stringify(activity);
+      const { isDuplicate } = await publishToStream(bus, subject, body, headers);
+      return isDuplicate ? "duplicate" : "stored";
     },
     follow: (vendorId, onLine) =>
       bus.subscribe(liveActivitySubject(vendorId), (message) => {

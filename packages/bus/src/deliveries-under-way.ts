@@ -1,9 +1,10 @@
 import { type DeliveryId, deliveryIdSchema, type VendorId } from "@localstreet/contracts/ids";
 import { DELIVERIES_BUCKET, deliveryKey } from "@localstreet/contracts/subjects";
-import { type Delivery, deliverySchema, isFinal } from "@localstreet/contracts/tracking";
+import { type Delivery, isFinal } from "@localstreet/contracts/tracking";
 import { watchBucket } from "./bucket-watch.ts";
 import type { Bus } from "./connection.ts";
 import { internalsOf } from "./internals.ts";
+import { parseDelivery } from "./parse-delivery.ts";
 import { readFromLeader } from "./stream-reads.ts";
 
 /** How many deliveries each vendor has under way, and what changes. */
@@ -96,13 +97,4 @@ export function openDeliveriesUnderWay(options: {
     countOf: (vendorId) => (isFirstSnapshot ? null : (counts.get(vendorId) ?? 0)),
     close: () => void watching.then((watch) => watch.close()),
   };
-}
-
-/** `null` for a delete marker, and for anything else that is no delivery. */
-function parseDelivery(data: Uint8Array): Delivery | null {
-  try {
-    return deliverySchema.parse(JSON.parse(new TextDecoder().decode(data)));
-  } catch {
-    return null;
-  }
 }

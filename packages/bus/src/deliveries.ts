@@ -1,11 +1,12 @@
 import { isDeepStrictEqual } from "node:util";
 import { type DeliveryId, deliveryIdSchema } from "@localstreet/contracts/ids";
 import { DELIVERIES_BUCKET, deliveryKey } from "@localstreet/contracts/subjects";
-import { type Delivery, deliverySchema, mayFollow } from "@localstreet/contracts/tracking";
-import { JetStreamApiError } from "@nats-io/jetstream";
+import { type Delivery, mayFollow } from "@localstreet/contracts/tracking";
 import { watchBucket } from "./bucket-watch.ts";
 import { type Bus, BusUnavailableError } from "./connection.ts";
 import { internalsOf } from "./internals.ts";
+import { publishIfLast } from "./jetstream-requests.ts";
+import { parseDelivery } from "./parse-delivery.ts";
 import { readFromLeader } from "./stream-reads.ts";
 import { createTurns } from "./turns.ts";
 
@@ -42,7 +43,6 @@ export interface Deliveries {
 }
 
 const STREAM = `KV_${DELIVERIES_BUCKET}`;
-const WRONG_LAST_SEQUENCE = 10_071;
 const PUT_ATTEMPTS = 10;
 const READS_AT_ONCE = 16;
 
@@ -52,7 +52,7 @@ export async function openDeliveries(
   /** How often the copy is compared with the leader's newest revision. */
   options: { readonly checkMs?: number } = {},
 ): Promise<Deliveries> {
-  const { call, js, logger } = internalsOf(bus);
+  const { logger } = internalsOf(bus);
   const copy = new Map<DeliveryId, { revision: number; delivery: Delivery | undefined }>();
   const listeners = new Set<DeliveryListener>();
 
@@ -124,17 +124,11 @@ export async function openDeliveries(
           if (!mayFollow(stored.delivery.status, delivery.status)) return "backwards";
           if (isDeepStrictEqual(stored.delivery, JSON.parse(body))) return "unchanged";
         }
-        try {
-          const ack = await call("put a delivery", () =>
-            js.publish(stored.subject, body, { expect: { lastSubjectSequence: stored.revision } }),
-          );
-          apply(deliveryId, ack.seq, Buffer.from(body));
-          return stored.delivery ? "updated" : "created";
-        } catch (error) {
-          // Somebody else wrote in between: decide again on what they wrote.
-          if (!(error instanceof JetStreamApiError && error.code === WRONG_LAST_SEQUENCE))
-            throw error;
-        }
+        const sequence = await publishIfLast(bus, stored.subject, body, stored.revision);
+        // Somebody else wrote in between: decide again on what they wrote.
+        if (sequence === null) continue;
+        apply(deliveryId, sequence, Buffer.from(body));
+        return stored.delivery ? "updated" : "created";
       }
       throw new BusUnavailableError(`put a delivery: lost ${PUT_ATTEMPTS} races in a row`);
     },
@@ -150,13 +144,4 @@ export async function openDeliveries(
       listeners.clear();
     },
   };
-}
-
-/** `undefined` for a delete marker, and for anything else that is no delivery. */
-function parseDelivery(data: Uint8Array): Delivery | undefined {
-  try {
-    return deliverySchema.parse(JSON.parse(new TextDecoder().decode(data)));
-  } catch {
-    return undefined;
-  }
 }

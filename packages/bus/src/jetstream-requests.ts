@@ -31,6 +31,31 @@ export async function publishToStream(
   return { sequence: ack.seq, isDuplicate: ack.duplicate === true };
 }
 
+const WRONG_LAST_SEQUENCE = 10_071;
+
+/**
+ * Publishes to a stream if its newest message of the subject is still the one at `lastSequence`, 0 for none.
+ *
+ * @returns the message's sequence, or `null` when somebody else wrote in between.
+ * @throws {BusUnavailableError} when it is not known to be stored.
+ */
+export async function publishIfLast(
+  bus: Bus,
+  subject: string,
+  body: string,
+  lastSequence: number,
+): Promise<number | null> {
+  try {
+    const ack = await publishToStream(bus, subject, body, {
+      "Nats-Expected-Last-Subject-Sequence": String(lastSequence),
+    });
+    return ack.sequence;
+  } catch (error) {
+    if (error instanceof JetStreamApiError && error.code === WRONG_LAST_SEQUENCE) return null;
+    throw error;
+  }
+}
+
 /** Asks the JetStream API. @throws {BusUnavailableError}, or the server's `JetStreamApiError`. */
 export async function askJetStream<T>(bus: Bus, path: string, body: object = {}): Promise<T> {
   const subject = `$JS.API.${path}`;

@@ -1,9 +1,8 @@
 import { type PersonId, personIdSchema } from "@localstreet/contracts/ids";
 import { REVOCATIONS_BUCKET, revocationKey } from "@localstreet/contracts/subjects";
-import { JetStreamApiError } from "@nats-io/jetstream";
 import { watchBucket } from "./bucket-watch.ts";
 import { type Bus, BusUnavailableError } from "./connection.ts";
-import { internalsOf } from "./internals.ts";
+import { publishIfLast } from "./jetstream-requests.ts";
 import { readFromLeader } from "./stream-reads.ts";
 
 /** Persons whose tokens were revoked, as a copy that follows the bucket (PROTOCOL.md A9). */
@@ -25,7 +24,6 @@ export interface Revocations {
 }
 
 const STREAM = `KV_${REVOCATIONS_BUCKET}`;
-const WRONG_LAST_SEQUENCE = 10_071;
 const ATTEMPTS = 10;
 
 /**
@@ -37,7 +35,6 @@ export async function openRevocations(
   /** How often the copy is compared with the leader's newest revision. */
   options: { readonly checkMs?: number } = {},
 ): Promise<Revocations> {
-  const { call, js } = internalsOf(bus);
   const issuedUntil = new Map<PersonId, number>();
 
   function apply(key: string, _revision: number, data: Uint8Array): void {
@@ -76,16 +73,9 @@ export async function openRevocations(
         if (stored && stored.data.length > 0 && parseSeconds(stored.data) >= issuedUntilSeconds) {
           break;
         }
-        try {
-          await call("revoke tokens", () =>
-            js.publish(subject, body, { expect: { lastSubjectSequence: stored?.sequence ?? 0 } }),
-          );
-          break;
-        } catch (error) {
-          const isLost = error instanceof JetStreamApiError && error.code === WRONG_LAST_SEQUENCE;
-          if (!isLost) throw error;
-          if (attempt === ATTEMPTS) throw new BusUnavailableError("revoke tokens: lost every race");
-        }
+        const lastSequence = stored?.sequence ?? 0;
+        if ((await publishIfLast(bus, subject, body, lastSequence)) !== null) break;
+        if (attempt === ATTEMPTS) throw new BusUnavailableError("revoke tokens: lost every race");
       }
       note(personId, issuedUntilSeconds);
     },

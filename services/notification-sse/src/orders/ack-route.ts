@@ -11,7 +11,7 @@ import { parseRequest } from "@localstreet/service-kit/http";
 import type { ServiceKit } from "@localstreet/service-kit/service";
 import { Counter } from "prom-client";
 import { z } from "zod";
-import { decisionOfEvent } from "./order-decisions.ts";
+import { alreadyDecided, decisionOfEvent } from "./order-decisions.ts";
 import type { LookUpOrder } from "./order-lookup.ts";
 
 const paramsSchema = z.object({ vendorId: vendorIdSchema, orderId: orderIdSchema });
@@ -69,9 +69,4 @@ export function registerAckRoute(
     const winner = status === "conflict" && isAnswer ? decisionOfEvent(published.winner) : null;
     return winner ? decided(id, winner) : answer({ id, duplicate: true });
   });
-}
-
-/** 409, with what decided the order. */
-export function alreadyDecided(winner: OrderDecision): Problem {
-  return new Problem("already-decided", `The order is ${winner.state}`, { winner });
 }

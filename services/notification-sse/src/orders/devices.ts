@@ -1,6 +1,7 @@
 import type { VendorId } from "@localstreet/contracts/ids";
 import { vendorConnections } from "@localstreet/contracts/keys";
 import type { ConnectionLeases } from "@localstreet/service-kit/connection-leases";
+import { inTime } from "../in-time.ts";
 
 /** A vendor's devices: its streams of either kind that are open, over all replicas. */
 export interface Devices {
@@ -25,18 +26,6 @@ export function openDevices(options: {
   const { leases, timeoutMs, cacheMs } = options;
   const counts = new Map<VendorId, Promise<number | null>>();
 
-  async function ask(vendorId: VendorId): Promise<number | null> {
-    let timer: NodeJS.Timeout | undefined;
-    const tooLate = new Promise<null>((resolve) => {
-      timer = setTimeout(resolve, timeoutMs, null);
-    });
-    try {
-      return await Promise.race([leases.count(vendorConnections(vendorId)), tooLate]);
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
   return {
     opened(vendorId) {
       const subject = vendorConnections(vendorId);
@@ -46,7 +35,7 @@ export function openDevices(options: {
     count(vendorId) {
       const known = counts.get(vendorId);
       if (known) return known;
-      const count = ask(vendorId);
+      const count = inTime(timeoutMs, leases.count(vendorConnections(vendorId)), null);
       counts.set(vendorId, count);
       setTimeout(() => counts.delete(vendorId), cacheMs).unref();
       return count;

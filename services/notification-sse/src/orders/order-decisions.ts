@@ -1,7 +1,8 @@
 import type { StoredEvent } from "@localstreet/bus/subject-log";
 import type { OrderDecision } from "@localstreet/contracts/order";
-import { type VendorEventKind, vendorEventSchemas } from "@localstreet/contracts/vendor-events";
+import { Problem } from "@localstreet/contracts/problem";
 import type { OrderRow } from "@localstreet/db/order-row";
+import { parseStoredEvent } from "../stored-event.ts";
 
 /** What decided the order, by its record; `null` while it is open. */
 export function decisionOfRow(row: OrderRow): OrderDecision | null {
@@ -23,22 +24,25 @@ export function decisionOfRow(row: OrderRow): OrderDecision | null {
 }
 
 /** What an event decides, if it does; `null` also for one that is none of ours. */
-export function decisionOfEvent({ kind, data }: StoredEvent): OrderDecision | null {
-  if (kind === null || !Object.hasOwn(vendorEventSchemas, kind)) return null;
-  const parsed = parseEvent(kind as VendorEventKind, data);
-  if (parsed === null || !("at" in parsed)) return null;
-  const { at } = parsed;
-  if ("by" in parsed) {
-    const { state, by } = parsed;
-    return state === "accepted" || state === "rejected" ? { state, by, at } : null;
+export function decisionOfEvent(stored: StoredEvent): OrderDecision | null {
+  const event = parseStoredEvent(stored);
+  if (event === "foreign" || event === "malformed") return null;
+  switch (event.kind) {
+    case "order-acknowledged": {
+      const { state, by, at } = event.data;
+      return state === "accepted" || state === "rejected" ? { state, by, at } : null;
+    }
+    case "order-updated": {
+      const { status, at } = event.data;
+      if (status === "placed" || status === "expired") return null;
+      const state = status === "rejected" || status === "cancelled" ? status : "accepted";
+      return { state, by: null, at };
+    }
+    case "order-expired":
+      return { state: "expired", by: null, at: event.data.at };
+    default:
+      return null;
   }
-  if ("status" in parsed) {
-    const { status } = parsed;
-    if (status === "placed" || status === "expired") return null;
-    const state = status === "rejected" || status === "cancelled" ? status : "accepted";
-    return { state, by: null, at };
-  }
-  return kind === "order-expired" ? { state: "expired", by: null, at } : null;
 }
 
 /** The first decision stays; only a cancellation ends what was accepted. */
@@ -51,10 +55,7 @@ export function decisionAfter(
   return before;
 }
 
-function parseEvent(kind: VendorEventKind, data: Uint8Array) {
-  try {
-    return vendorEventSchemas[kind].parse(JSON.parse(Buffer.from(data).toString()));
-  } catch {
-    return null;
-  }
+/** 409, with what decided the order. */
+export function alreadyDecided(winner: OrderDecision): Problem {
+  return new Problem("already-decided", `The order is ${winner.state}`, { winner });
 }

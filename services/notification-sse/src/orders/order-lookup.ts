@@ -5,6 +5,7 @@ import { vendorOrdersSubject } from "@localstreet/contracts/subjects";
 import { readOrder } from "@localstreet/db/order-reads";
 import type { Pool } from "@localstreet/db/pool";
 import type { Logger } from "@localstreet/service-kit/logger";
+import { inTime } from "../in-time.ts";
 import { decisionAfter, decisionOfEvent, decisionOfRow } from "./order-decisions.ts";
 
 export type FoundOrder =
@@ -93,17 +94,7 @@ export function createOrderLookup(options: {
     return events;
   }
 
-  return async (vendorId, orderId) => {
-    let timer: NodeJS.Timeout | undefined;
-    const tooLate = new Promise<FoundOrder>((resolve) => {
-      timer = setTimeout(resolve, timeoutMs, UNKNOWN);
-    });
-    try {
-      return await Promise.race([lookUp(vendorId, orderId), tooLate]);
-    } finally {
-      clearTimeout(timer);
-    }
-  };
+  return (vendorId, orderId) => inTime(timeoutMs, lookUp(vendorId, orderId), UNKNOWN);
 }
 
 /** An order's id stands third in the `Nats-Msg-Id` of each of its events, after the vendor and the kind. */

@@ -9,8 +9,7 @@ import { vendorOrdersSubject } from "@localstreet/contracts/subjects";
 import { parseRequest } from "@localstreet/service-kit/http";
 import type { ServiceKit } from "@localstreet/service-kit/service";
 import { z } from "zod";
-import { alreadyDecided } from "./ack-route.ts";
-import { decisionOfEvent } from "./order-decisions.ts";
+import { alreadyDecided, decisionOfEvent } from "./order-decisions.ts";
 import type { LookUpOrder } from "./order-lookup.ts";
 
 const paramsSchema = z.object({ vendorId: vendorIdSchema, orderId: orderIdSchema });

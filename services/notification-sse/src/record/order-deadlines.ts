@@ -2,7 +2,6 @@ import type { Bus } from "@localstreet/bus/connection";
 import { publishEscalation } from "@localstreet/bus/publish-escalation";
 import { publishVendorEvent } from "@localstreet/bus/publish-vendor-event";
 import type { VendorId } from "@localstreet/contracts/ids";
-import { vendorEventSchemas } from "@localstreet/contracts/vendor-events";
 import { type FiredOrder, fireDueOrders } from "@localstreet/db/order-deadlines";
 import { type OrderDeadlines, whatIsDue } from "@localstreet/db/order-due";
 import type { EscalationReason, OrderRow } from "@localstreet/db/order-row";
@@ -10,6 +9,8 @@ import type { Pool } from "@localstreet/db/pool";
 import type { ServiceKit } from "@localstreet/service-kit/service";
 import { Counter } from "prom-client";
 import type { NotificationConfig } from "../config.ts";
+import { inTime } from "../in-time.ts";
+import { parseStoredEvent } from "../stored-event.ts";
 import { startRepeatedTask } from "./repeated-task.ts";
 
 /** How long publishing for one round of orders may take: Postgres gives a transaction that idles up soon after. */
@@ -54,15 +55,14 @@ export function startOrderDeadlines(
 
   async function fireAll(orders: readonly OrderRow[], at: Date): Promise<(FiredOrder | null)[]> {
     const outcomes: (FiredOrder | null)[] = orders.map(() => null);
-    let timer: NodeJS.Timeout | undefined;
-    const tooLate = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, FIRE_MS);
-    });
     const firing = orders.map(async (order, index) => {
       outcomes[index] = await fireGuarded(order, at);
     });
-    await Promise.race([Promise.all(firing), tooLate]);
-    clearTimeout(timer);
+    await inTime(
+      FIRE_MS,
+      Promise.all(firing).then(() => {}),
+      undefined,
+    );
     // Those that are not done yet stay due, and their ids remove what comes twice.
     return [...outcomes];
   }
@@ -128,16 +128,10 @@ export function startOrderDeadlines(
     const data = { ...about(order), reason };
     const published = await publishVendorEvent(bus, { vendorId, kind: "order-escalated", data });
     // Escalated for another reason before: the operators are told what the vendor was told.
-    const stored = published.status === "conflict" ? parseEscalated(published.winner.data) : null;
-    await publishEscalation(bus, { ...(stored ?? data), eventId: published.id });
+    const stored = published.status === "conflict" ? parseStoredEvent(published.winner) : null;
+    const told =
+      typeof stored === "object" && stored?.kind === "order-escalated" ? stored.data : data;
+    await publishEscalation(bus, { ...told, eventId: published.id });
     fired.inc({ event: "escalated" });
-  }
-}
-
-function parseEscalated(data: Uint8Array) {
-  try {
-    return vendorEventSchemas["order-escalated"].parse(JSON.parse(Buffer.from(data).toString()));
-  } catch {
-    return null;
   }
 }
