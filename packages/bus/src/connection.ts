@@ -1,6 +1,11 @@
 import { inboxPrefix } from "@localstreet/contracts/grants";
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
-import { createInbox, type Msg, PermissionViolationError } from "@nats-io/transport-node";
+import {
+  createInbox,
+  type Msg,
+  type NatsConnection,
+  PermissionViolationError,
+} from "@nats-io/transport-node";
 import { BusUnavailableError, toBusError } from "./bus-error.ts";
 import { firstConnection } from "./first-connection.ts";
 import { setInternals } from "./internals.ts";
@@ -63,14 +68,9 @@ export interface Bus {
   close(): Promise<void>;
 }
 
-export interface ConnectBusOptions {
-  /** `nats://host:port`, several for a cluster. */
-  readonly servers: readonly string[];
+export interface BusOptions {
   /** One of contracts' store users, or `admin`: names the inbox too. */
   readonly user: string;
-  readonly password: string;
-  /** Shown in the server's connection list: the replica's name. */
-  readonly name: string;
   readonly logger?: BusLogger;
   /** For each request to JetStream, and for each flush. */
   readonly requestTimeoutMs?: number;
@@ -80,6 +80,14 @@ export interface ConnectBusOptions {
   readonly maxCallsUnderWay?: number;
   /** Publishes to streams at the same time; one more fails at once. */
   readonly maxPublishesInFlight?: number;
+}
+
+export interface ConnectBusOptions extends BusOptions {
+  /** `nats://host:port`, several for a cluster. */
+  readonly servers: readonly string[];
+  readonly password: string;
+  /** Shown in the server's connection list: the replica's name. */
+  readonly name: string;
   /** A server that answers no ping for three intervals counts as gone. */
   readonly pingIntervalMs?: number;
 }
@@ -94,10 +102,7 @@ const silent: BusLogger = { info() {}, warn() {}, error() {} };
  * @throws when an option is malformed. A server that is away or refuses the password is waited for.
  */
 export async function connectBus(options: ConnectBusOptions): Promise<Bus> {
-  const logger = options.logger ?? silent;
-  const requestTimeoutMs = options.requestTimeoutMs ?? 5_000;
-  const maxCallsUnderWay = options.maxCallsUnderWay ?? 4_096;
-  const nats = await firstConnection(logger, {
+  const nats = await firstConnection(options.logger ?? silent, {
     servers: [...options.servers],
     user: options.user,
     pass: options.password,
@@ -114,7 +119,14 @@ export async function connectBus(options: ConnectBusOptions): Promise<Bus> {
     timeout: 5_000,
     noAsyncTraces: true,
   });
+  return await busOver(nats, options);
+}
 
+/** A bus over a connection that is there: the one place where this package meets the client's library. */
+export async function busOver(nats: NatsConnection, options: BusOptions): Promise<Bus> {
+  const logger = options.logger ?? silent;
+  const requestTimeoutMs = options.requestTimeoutMs ?? 5_000;
+  const maxCallsUnderWay = options.maxCallsUnderWay ?? 4_096;
   let connected = true;
   let callsUnderWay = 0;
   let reconnects = 0;
