@@ -1,249 +1,343 @@
 import { createBackoff } from "./backoff.ts";
+import { BusUnavailableError } from "./bus-error.ts";
 import type { BusLogger } from "./connection.ts";
+import { isGone } from "./log-bounds.ts";
+import { LOG_START, type LogPosition, positionId, positionOf } from "./log-position.ts";
+import type { LogWatch } from "./log-watch.ts";
+import { HistoryLostError } from "./read-pages.ts";
 import { RecentEvents, type RecentMemory } from "./recent-events.ts";
-import type { LogEnd, LogPosition, StoredEvent, SubjectLog } from "./subject-log.ts";
+import { shareCalls } from "./shared-call.ts";
+import type { StoredEvent, SubjectLog } from "./subject-log.ts";
 
-/** What the leader says of a subject: its newest event, and the end of the log as it was just before. */
-export interface Tail {
-  readonly head: StoredEvent | null;
-  readonly end: LogEnd;
-}
-
-interface Follower {
-  readonly afterSequence: number;
-  readonly onEvent: (event: StoredEvent) => void;
-  readonly onReset: () => void;
+export interface Follower {
+  /** `epoch` is that of the log that the event is of. */
+  readonly onEvent: (event: StoredEvent, epoch: string) => void;
+  /** `resumeFrom`: see `SubjectFeed.follow`. */
+  readonly onOver: (resumeFrom: string) => void;
 }
 
 interface LiveEvent {
   readonly event: StoredEvent;
   /** The sequence of this subject's event before it, as the stream knew it; 0 when none was kept. */
   readonly previousSequence: number;
+  /** How many checks had begun when it came. */
+  readonly checksBegun: number;
 }
 
-/** Live events that wait while a fill runs; more are dropped, and the fill reads on to them. */
+/** Live events that wait for a check; more are dropped, and the check reads on to them. */
 const HOLD_LIMIT = 64;
 
 /**
  * One subject on its way to all who follow it here: a single pipeline, so that each event passes once and in order, with
- * the followers attached where they joined. Live events go straight through; where one is missing the pipeline stops,
- * live events are held, and the log fills the hole.
+ * the followers attached where they joined.
+ *
+ * A live event passes at once if it is the next one: it names the event before it, and that one was the last to pass.
+ * Any other raises a doubt: live events are held, a check asks the log's leader what is true, the log fills what is
+ * missing, and only then does what was held follow. Nothing passes that lies behind a hole.
  */
 export class FollowedSubject {
   readonly subject: string;
   readonly #log: SubjectLog;
+  readonly #watch: LogWatch;
   readonly #logger: BusLogger;
-  readonly #inTurn: <T>(job: () => Promise<T>) => Promise<T>;
-  readonly #onHistoryLost: () => void;
-  readonly #onEventsLost: () => void;
+  readonly #inCheckTurn: <T>(job: () => Promise<T>) => Promise<T>;
+  readonly #inFillTurn: <T>(job: () => Promise<T>) => Promise<T>;
+  readonly #onLost: () => void;
   readonly #recent: RecentEvents;
   readonly #followers = new Set<Follower>();
-  /** Every event up to here has passed or is gone; `null` until the first answer of the leader. */
-  #throughSequence: number | null = null;
-  #position: LogPosition = { sequence: 0, messageId: null };
-  #head: StoredEvent | null = null;
-  /** The hole to fill ends here. */
-  #targetSequence = 0;
-  #filling = false;
+  #epoch = "";
+  /** Every event up to here has passed; `null` before the first check. */
+  #position: LogPosition | null = null;
+  /** Up to here a check has found that nothing was gone before it passed. */
+  #proven: LogPosition = LOG_START;
+  /** The newest event of this subject that has passed, or was there before the first check. */
+  #last: LogPosition = LOG_START;
+  /** Of the newest live copy: those of one log come in ascending order. */
+  #lastLive = 0;
+  #checksBegun = 0;
+  /** Counted, so that a check knows whether another doubt has come since it began. */
+  #doubts = 0;
+  #isInDoubt = true;
+  #isCheckWanted = false;
+  #isResolving = false;
   #held: LiveEvent[] = [];
-  #stopped = false;
+  #isHeldFull = false;
+  #isStopped = false;
+
+  /**
+   * Asks the leader what is true, reads what is missing, and lets it pass. Callers share a check, never one that began
+   * before they asked: when it is over, everything has passed that was stored by then.
+   *
+   * @throws {BusUnavailableError}
+   */
+  readonly check = shareCalls(() => this.#check());
 
   constructor(options: {
     subject: string;
     log: SubjectLog;
+    watch: LogWatch;
     logger: BusLogger;
-    /** Bounds how many subjects read the log at the same time. */
-    inTurn: <T>(job: () => Promise<T>) => Promise<T>;
-    /** The log no longer holds what has passed here. */
-    onHistoryLost: () => void;
-    /** Events of this subject were missed here, and are no longer kept. */
-    onEventsLost: () => void;
     memory: RecentMemory;
+    /** Bound how many subjects ask the leader, and how many read from the log, at the same time. */
+    inCheckTurn: <T>(job: () => Promise<T>) => Promise<T>;
+    inFillTurn: <T>(job: () => Promise<T>) => Promise<T>;
+    /** Events of this subject may have been missed here, and are no longer kept. */
+    onLost: () => void;
   }) {
     this.subject = options.subject;
     this.#log = options.log;
+    this.#watch = options.watch;
     this.#logger = options.logger;
-    this.#inTurn = options.inTurn;
-    this.#onHistoryLost = options.onHistoryLost;
-    this.#onEventsLost = options.onEventsLost;
+    this.#inCheckTurn = options.inCheckTurn;
+    this.#inFillTurn = options.inFillTurn;
+    this.#onLost = options.onLost;
     this.#recent = new RecentEvents(options.memory);
   }
 
+  get epoch(): string {
+    return this.#epoch;
+  }
+
   get isStopped(): boolean {
-    return this.#stopped;
+    return this.#isStopped;
+  }
+
+  /** No check has succeeded yet. */
+  get isNew(): boolean {
+    return this.#position === null;
   }
 
   get followerCount(): number {
     return this.#followers.size;
   }
 
-  get throughSequence(): number {
-    return this.#throughSequence ?? 0;
-  }
-
-  /** Where a reader of this subject stands: the newest event, or the end of the log as of the last clean tail check. */
+  /** Everything of this subject up to here has passed. */
   get position(): LogPosition {
-    return this.#position;
+    return this.#position ?? LOG_START;
   }
 
-  acceptLive(event: StoredEvent, previousSequence: number): void {
-    if (this.#stopped) return;
-    if (this.#throughSequence === null || this.#filling) {
-      this.#hold(event, previousSequence);
-    } else if (event.sequence > this.#throughSequence) {
-      if (previousSequence > this.#throughSequence) {
-        this.#hold(event, previousSequence);
-        this.#fillTo(previousSequence);
-      } else {
-        this.#pass(event);
-      }
-    }
+  /** The id of the newest position up to which nothing was missed. */
+  get provenId(): string {
+    return positionId(this.#epoch, this.subject, this.#proven);
   }
 
-  /** What has passed lately; complete up to `throughSequence`. */
+  /** What has passed lately; complete up to `position`. */
   get recent(): RecentEvents {
     return this.#recent;
   }
 
-  acceptTail({ head, end }: Tail): void {
-    if (this.#stopped) return;
-    const headSequence = head?.sequence ?? 0;
-    if (head && this.#contradicts(head)) {
-      this.#onHistoryLost();
-      return;
-    }
-    if (this.#throughSequence === null) {
-      this.#throughSequence = Math.max(headSequence, end.position.sequence);
-      this.#head = head;
-      this.#position = newer(head, end.position);
-      this.#recent.restart(this.#position);
-      this.#fillTo(this.#targetSequence);
-      if (!this.#filling) this.#releaseHeld();
-    } else if (headSequence > this.#throughSequence) {
-      this.#fillTo(headSequence);
-    } else if (!this.#filling && end.position.sequence > this.#throughSequence) {
-      // The head was read after the end: nothing of this subject lies between.
-      this.#throughSequence = end.position.sequence;
-      this.#position = end.position;
-    }
+  /** From here on the follower gets every event behind `position`. Only after a first check. */
+  add(follower: Follower): void {
+    this.#followers.add(follower);
   }
 
-  /** Attaches a follower behind the newest event known; it gets every later one. Only after a first `acceptTail`. */
-  join(
-    tail: Tail,
-    onEvent: (event: StoredEvent) => void,
-    onReset: () => void,
-  ): { head: StoredEvent | null; position(): LogPosition; leave(): void } {
-    // The pipeline may have moved on while the tail was read.
-    const head = (this.#head?.sequence ?? 0) > (tail.head?.sequence ?? 0) ? this.#head : tail.head;
-    const start = newer(head, tail.end.position);
-    const follower: Follower = { afterSequence: head?.sequence ?? 0, onEvent, onReset };
-    this.#followers.add(follower);
-    return {
-      head,
-      position: () => (this.#position.sequence > start.sequence ? this.#position : start),
-      leave: () => this.#followers.delete(follower),
-    };
+  remove(follower: Follower): void {
+    this.#followers.delete(follower);
+  }
+
+  acceptLive(event: StoredEvent, previousSequence: number): void {
+    if (this.#isStopped) return;
+    const isAscending = event.sequence > this.#lastLive;
+    this.#lastLive = event.sequence;
+    // Copies of another log, even while a check is under way: what that one has proven is of before.
+    if (!isAscending) this.raiseDoubt();
+    const live = { event, previousSequence, checksBegun: this.#checksBegun };
+    if (this.#isInDoubt) this.#hold(live);
+    else this.#acceptNext(live);
+  }
+
+  /** Live copies may have been lost, or be of another log: nothing passes until a check has told. */
+  raiseDoubt(): void {
+    this.#doubts++;
+    this.#isInDoubt = true;
+    if (!this.isNew) this.checkSoon();
+  }
+
+  /** Checks until one has succeeded, and no doubt is left. */
+  checkSoon(): void {
+    this.#isCheckWanted = true;
+    if (this.#isResolving || this.#isStopped) return;
+    this.#isResolving = true;
+    this.#resolve().catch((error: unknown) => {
+      this.#logger.error({ err: error, subject: this.subject }, "a check broke");
+    });
   }
 
   stop(): void {
-    this.#stopped = true;
+    this.#isStopped = true;
     this.#held = [];
     this.#followers.clear();
     this.#recent.dispose();
   }
 
-  /** Ends it because its log is no longer the one that was followed. */
-  reset(): void {
+  /** Ends it, and tells its followers where their clients have to resume from. */
+  end(resumeFrom: string): void {
     const followers = [...this.#followers];
     this.stop();
-    for (const follower of followers) this.#guard(follower.onReset);
+    for (const follower of followers) this.#guard(() => follower.onOver(resumeFrom));
   }
 
-  #hold(event: StoredEvent, previousSequence: number): void {
-    if (this.#held.length < HOLD_LIMIT) this.#held.push({ event, previousSequence });
-    else this.#targetSequence = Math.max(this.#targetSequence, event.sequence);
+  #acceptNext(live: LiveEvent): void {
+    const { event, previousSequence } = live;
+    if (event.sequence <= this.position.sequence) {
+      // A copy that comes after the event was read from the log.
+      if (this.#recent.markAt(event.sequence) === event.messageId) return;
+    } else if (previousSequence === this.#last.sequence && previousSequence > 0) {
+      this.#pass(event);
+      return;
+    }
+    this.raiseDoubt();
+    this.#hold(live);
   }
 
-  #releaseHeld(): void {
-    const held = this.#held;
-    this.#held = [];
-    for (const { event, previousSequence } of held) this.acceptLive(event, previousSequence);
+  #hold(live: LiveEvent): void {
+    if (this.#held.length < HOLD_LIMIT) this.#held.push(live);
+    else this.#isHeldFull = true;
   }
 
   #pass(arrived: StoredEvent): void {
     // What is remembered must not hold on to the piece of memory that it came in.
     const event = { ...arrived, data: new Uint8Array(arrived.data) };
     this.#recent.add(event);
-    this.#throughSequence = event.sequence;
-    this.#position = event;
-    this.#head = event;
-    for (const follower of this.#followers) {
-      if (event.sequence > follower.afterSequence) this.#guard(() => follower.onEvent(event));
-    }
+    this.#last = positionOf(event);
+    this.#position = this.#last;
+    for (const { onEvent } of this.#followers) this.#guard(() => onEvent(event, this.#epoch));
   }
 
-  #fillTo(sequence: number): void {
-    this.#targetSequence = Math.max(this.#targetSequence, sequence);
-    if (this.#filling || this.#targetSequence <= this.throughSequence) return;
-    this.#filling = true;
-    void this.#fill();
-  }
-
-  async #fill(): Promise<void> {
+  async #resolve(): Promise<void> {
     const backoff = createBackoff(50, 1_000);
-    const startSequence = this.throughSequence;
-    let failures = 0;
-    while (!this.#stopped && this.#targetSequence > this.throughSequence) {
-      try {
-        await this.#inTurn(() => this.#readTo(this.#targetSequence, startSequence));
-      } catch (error) {
-        if (++failures === 1) {
-          this.#logger.warn(
-            { err: error, subject: this.subject },
-            "cannot read the log, trying on",
-          );
+    try {
+      for (let failures = 0; this.#isCheckWanted && !this.#isStopped; ) {
+        try {
+          this.#isCheckWanted = false;
+          await this.check();
+        } catch (error) {
+          if (this.#isStopped) return;
+          this.#isCheckWanted = true;
+          if (++failures === 1) {
+            const { subject } = this;
+            this.#logger.warn({ err: error, subject }, "cannot read the log, trying on");
+          }
+          await backoff.wait();
         }
-        await backoff.wait();
       }
+    } finally {
+      this.#isResolving = false;
     }
-    this.#filling = false;
-    if (!this.#stopped) this.#releaseHeld();
   }
 
-  async #readTo(untilSequence: number, startSequence: number): Promise<void> {
-    if (this.#stopped) return;
-    if (!(await this.#isSameHistory())) return this.#onHistoryLost();
+  async #check(): Promise<void> {
+    const doubts = this.#doubts;
+    const before = { position: this.position, last: this.#last };
+    this.#checksBegun++;
+    try {
+      // Each answer is asked for after the one before it: what the log held then is proven to be what it holds now.
+      const end = await this.#watch.read();
+      this.#assertRunning();
+      if (this.#position === null) await this.#begin(end.epoch, end.position);
+      else if (end.lastSequence < before.position.sequence) this.#watch.disown();
+      else if (end.lastSequence > this.#proven.sequence) {
+        await this.#catchUp(end.position, before.last);
+      }
+      this.#assertRunning();
+      if (doubts === this.#doubts) this.#release();
+    } finally {
+      if (this.#isInDoubt && !this.isNew) this.checkSoon();
+    }
+  }
+
+  async #begin(epoch: string, end: LogPosition): Promise<void> {
+    const head = await this.#readHead();
+    this.#assertRunning();
+    this.#epoch = epoch;
+    this.#position = head && head.sequence > end.sequence ? positionOf(head) : end;
+    this.#proven = this.#position;
+    if (head) this.#last = positionOf(head);
+    this.#recent.restart(this.#position);
+  }
+
+  /** @param last the newest event that had passed before `end` was read. */
+  async #catchUp(end: LogPosition, last: LogPosition): Promise<void> {
+    const head = await this.#readHead();
+    this.#assertRunning();
+    // What passed since the last check came live, and only this proves that it came from this log.
+    if (last.sequence > this.#proven.sequence) await this.#assertStored(last, head);
+    if (head && head.sequence > this.position.sequence) {
+      this.#isInDoubt = true;
+      await this.#fillTo(head.sequence);
+    }
+    const bounds = await this.#watch.bounds();
+    this.#assertRunning();
+    if (bounds.epoch !== this.#epoch) throw new BusUnavailableError("the log was made anew");
+    if (isGone(bounds, this.#proven.sequence, end.sequence)) {
+      this.#onLost();
+      this.#assertRunning();
+    }
+    // What passed meanwhile and lies before the end has to be proven too, before it counts as such.
+    for (let proven = last; this.#last !== proven && this.#last.sequence <= end.sequence; ) {
+      proven = this.#last;
+      await this.#assertStored(proven, null);
+    }
+    // The head was read after the end, and nothing is gone: nothing of this subject lies between.
+    if (end.sequence > this.position.sequence) this.#position = end;
+    if (end.sequence > this.#proven.sequence) this.#proven = end;
+  }
+
+  async #assertStored(last: LogPosition, head: StoredEvent | null): Promise<void> {
+    const { sequence } = last;
+    const event = head?.sequence === sequence ? head : await this.#log.eventAt(sequence);
+    this.#assertRunning();
+    // Where it is gone, the bounds will tell.
+    if (event && event.messageId !== last.mark) this.#watch.disown();
+    this.#assertRunning();
+  }
+
+  async #readHead(): Promise<StoredEvent | null> {
+    return await this.#inCheckTurn(() => this.#log.head(this.subject));
+  }
+
+  async #fillTo(untilSequence: number): Promise<void> {
     const pages = this.#log.pages({
       subject: this.subject,
-      afterSequence: this.throughSequence,
+      epoch: this.#epoch,
+      after: this.position,
       untilSequence,
+      isWhole: true,
+      inTurn: this.#inFillTurn,
     });
-    for await (const page of pages) {
-      for (const event of page) {
-        if (this.#stopped) return;
-        this.#pass(event);
+    try {
+      for await (const page of pages) {
+        this.#assertRunning();
+        for (const event of page) this.#pass(event);
       }
+    } catch (error) {
+      if (!(error instanceof HistoryLostError)) throw error;
+      this.#onLost();
     }
-    const { firstSequence } = await this.#log.bounds();
-    if (this.#stopped) return;
-    this.#throughSequence = Math.max(this.throughSequence, untilSequence);
-    if (firstSequence > startSequence + 1) this.#onEventsLost();
+    this.#assertRunning();
   }
 
-  /** Whether the log still holds, or has let expire, what passed here last; a restored one holds something else. */
-  async #isSameHistory(): Promise<boolean> {
-    const { sequence, messageId } = this.#position;
-    if (messageId === null) return true;
-    const event = await this.#log.eventAt(sequence);
-    return event === null || event.messageId === messageId;
+  /** No doubt was raised since the check began that has succeeded. */
+  #release(): void {
+    this.#isInDoubt = false;
+    const held = this.#held;
+    const wasFull = this.#isHeldFull;
+    this.#held = [];
+    this.#isHeldFull = false;
+    for (const live of held) {
+      if (this.#isStopped) return;
+      if (this.#isInDoubt) this.#hold(live);
+      else if (live.checksBegun === this.#checksBegun) this.#acceptNext(live);
+      // It came before the check began, so that one has read the log up to behind it; or the log does not have it.
+      else if (live.event.sequence > this.position.sequence) this.#watch.disown();
+    }
+    if (wasFull) this.raiseDoubt();
   }
 
-  /** Whether a newest event that the leader names cannot be of the log that passed here. */
-  #contradicts(head: StoredEvent): boolean {
-    if (head.sequence > this.throughSequence) return false;
-    const messageId = this.#recent.messageIdAt(head.sequence);
-    return messageId !== null && messageId !== head.messageId;
+  #assertRunning(): void {
+    if (this.#isStopped) {
+      throw new BusUnavailableError(`${this.subject} is no longer followed: the log was lost`);
+    }
   }
 
   #guard(run: () => void): void {
@@ -253,8 +347,4 @@ export class FollowedSubject {
       this.#logger.error({ err: error, subject: this.subject }, "a follower threw");
     }
   }
-}
-
-function newer(head: StoredEvent | null, position: LogPosition): LogPosition {
-  return head && head.sequence > position.sequence ? head : position;
 }

@@ -1,11 +1,12 @@
 import { createBackoff } from "./backoff.ts";
 import { type Bus, BusUnavailableError } from "./connection.ts";
-import { epochOf } from "./epoch.ts";
+import { readBounds } from "./log-bounds.ts";
+import { LOG_START, type LogPosition, positionOf } from "./log-position.ts";
 import { type ConsumedEvent, openStreamConsumer, type StreamConsumer } from "./stream-consumer.ts";
-import { readFromLeader, readStreamInfo } from "./stream-reads.ts";
+import { readFromLeader } from "./stream-reads.ts";
 
 export interface LogPage {
-  /** In order, of all subjects; empty when none came in time. */
+  /** In order; empty when none came in time. */
   readonly events: ConsumedEvent[];
   /** Nothing was stored behind these when they were fetched. */
   readonly atEnd: boolean;
@@ -13,49 +14,70 @@ export interface LogPage {
   readonly endSequence: number;
 }
 
-/** A whole stream, read from a position on. */
+/** A whole stream, or one subject of it, read from a position on. */
 export interface LogReader {
   /**
-   * The next events, waiting up to `maxWaitMs` for the first. None is passed over: what is missing between two sequences
-   * has expired or was deleted. After an error the next call goes on behind the last event that was returned.
+   * The next events, up to `batch`, waiting up to `maxWaitMs` for the first. None is passed over: what is missing between
+   * two sequences has expired, was deleted, or is of another subject. After an error the next call goes on behind the last
+   * event that was returned.
    *
    * @throws {BusUnavailableError} while NATS is away.
    * @throws {LogReplacedError} when the stream is no longer the one that was opened.
    */
-  next(maxWaitMs: number): Promise<LogPage>;
+  next(maxWaitMs: number, batch?: number): Promise<LogPage>;
+  /** How many events there are behind the position. @throws as `next` */
+  countPending(): Promise<number>;
   close(): void;
 }
 
-/** The stream was made anew, or ends before the position: what was read is of another history. */
-export class LogReplacedError extends Error {
-  override readonly name = "LogReplacedError";
+export interface LogReaderOptions {
+  /** Where it begins: a sequence, or a position, which is proven to be one of the log whenever reading begins anew. */
+  readonly afterSequence?: number;
+  readonly after?: LogPosition;
+  readonly subject?: string;
+  readonly batch: number;
 }
 
-/**
- * Opens a reader behind `afterSequence`; `next` returns up to `batch` events. It holds an ephemeral consumer, and makes
- * another by itself when that one is lost.
- */
-export function openLogReader(
-  bus: Bus,
-  stream: string,
-  options: { readonly afterSequence: number; readonly batch: number },
-): LogReader {
-  let position = options.afterSequence;
+/** The stream was made anew, ends before the position, or holds something else there: what was read is of another history. */
+export class LogReplacedError extends BusUnavailableError {}
+
+/** Opens a reader. It holds an ephemeral consumer, and makes another by itself when that one is lost. */
+export function openLogReader(bus: Bus, stream: string, options: LogReaderOptions): LogReader {
+  const { subject } = options;
+  let position = options.after?.sequence ?? options.afterSequence ?? 0;
+  /** The newest position whose mark is known. */
+  let proof: LogPosition = options.after ?? LOG_START;
   let endSequence = position;
   let epoch: string | null = null;
   let consumer: StreamConsumer | null = null;
   let backoff = createBackoff(50, 1_000);
 
-  /** The newest sequence, from the leader. */
-  async function readEnd(): Promise<number> {
-    const info = await readStreamInfo(bus, stream);
-    const found = epochOf(info.config.description);
-    epoch ??= found;
-    if (found !== epoch) throw new LogReplacedError(`${stream} was made anew`);
-    if (info.state.last_seq < position) {
-      throw new LogReplacedError(`${stream} ends at ${info.state.last_seq}, before ${position}`);
+  /** From the leader. */
+  async function readEnd(): Promise<void> {
+    const bounds = await readBounds(bus, stream);
+    epoch ??= bounds.epoch;
+    if (bounds.epoch !== epoch) throw new LogReplacedError(`${stream} was made anew`);
+    endSequence = bounds.lastSequence;
+    if (endSequence < position) {
+      throw new LogReplacedError(`${stream} ends at ${endSequence}, before ${position}`);
     }
-    return info.state.last_seq;
+  }
+
+  /** A consumer is lost with its stream, which may have been restored from a backup. */
+  async function open(): Promise<StreamConsumer> {
+    await readEnd();
+    const opened = await openStreamConsumer(bus, stream, {
+      afterSequence: position,
+      ...(subject === undefined ? {} : { subject }),
+    });
+    consumer = opened;
+    if (proof.mark !== null) {
+      const event = await readFromLeader(bus, stream, { seq: proof.sequence });
+      if (event && event.messageId !== proof.mark) {
+        throw new LogReplacedError(`${stream} holds another event at ${proof.sequence}`);
+      }
+    }
+    return opened;
   }
 
   function drop(): void {
@@ -65,10 +87,10 @@ export function openLogReader(
 
   /** Nothing has come: because there is nothing, or because the consumer does not bring it. */
   async function emptyPage(): Promise<LogPage> {
-    endSequence = await readEnd();
+    await readEnd();
     if (endSequence > position) {
-      const next = await readFromLeader(bus, stream, { seq: position + 1, next_by_subj: ">" });
-      if (next) {
+      const query = { seq: position + 1, next_by_subj: subject ?? ">" };
+      if (await readFromLeader(bus, stream, query)) {
         drop();
         return { events: [], atEnd: false, endSequence };
       }
@@ -77,28 +99,45 @@ export function openLogReader(
     return { events: [], atEnd: true, endSequence };
   }
 
+  async function guarded<T>(read: () => Promise<T>): Promise<T> {
+    try {
+      return await read();
+    } catch (error) {
+      drop();
+      throw error;
+    }
+  }
+
   return {
-    async next(maxWaitMs) {
+    async next(maxWaitMs, batch = options.batch) {
       try {
-        if (!consumer) {
-          endSequence = await readEnd();
-          consumer = await openStreamConsumer(bus, stream, { afterSequence: position });
-        }
-        const { events, pendingCount } = await consumer.next(options.batch, maxWaitMs);
-        backoff = createBackoff(50, 1_000);
-        const last = events.at(-1);
-        if (!last) return await emptyPage();
-        position = last.sequence;
-        endSequence = Math.max(endSequence, position + pendingCount);
-        const atEnd = pendingCount === 0;
-        return { events, atEnd, endSequence: atEnd ? position : endSequence };
+        return await guarded(async () => {
+          consumer ??= await open();
+          const { events: brought, pendingCount } = await consumer.next(batch, maxWaitMs);
+          backoff = createBackoff(50, 1_000);
+          if (brought.length === 0) return await emptyPage();
+          // A consumer on a node that lags behind the position begins where that node ends.
+          const events = brought.filter(({ sequence }) => sequence > position);
+          const last = events.at(-1);
+          if (!last) return { events, atEnd: false, endSequence };
+          position = last.sequence;
+          proof = positionOf(last);
+          endSequence = Math.max(endSequence, position + pendingCount);
+          const atEnd = pendingCount === 0;
+          return { events, atEnd, endSequence: atEnd ? position : endSequence };
+        });
       } catch (error) {
-        drop();
-        // Whoever calls again at once must not spin while NATS is away.
-        if (error instanceof BusUnavailableError) await backoff.wait();
+        // A caller that asks again at once must not spin while NATS is away.
+        const isAway = error instanceof BusUnavailableError && !(error instanceof LogReplacedError);
+        if (isAway) await backoff.wait();
         throw error;
       }
     },
+    countPending: () =>
+      guarded(async () => {
+        consumer ??= await open();
+        return consumer.pendingCount;
+      }),
     close: drop,
   };
 }

@@ -11,8 +11,8 @@ import {
 import { type Bus, BusUnavailableError } from "./connection.ts";
 import { epochOf } from "./epoch.ts";
 import { publishToStream } from "./jetstream-requests.ts";
+import { checkOf } from "./log-position.ts";
 import { readFromLeader, readStreamInfo, type StoredEvent } from "./stream-reads.ts";
-import { checkOf } from "./subject-log.ts";
 
 /** `id` and `sequence` are those of the event that is stored. */
 export type PublishedEvent = { readonly id: string; readonly sequence: number } & (

@@ -1,18 +1,25 @@
 import { createBackoff } from "./backoff.ts";
 import { BusUnavailableError } from "./bus-error.ts";
 import type { Bus } from "./connection.ts";
+import { isGone, readBounds } from "./log-bounds.ts";
+import type { LogPosition } from "./log-position.ts";
+import { type LogReader, LogReplacedError, openLogReader } from "./log-reader.ts";
 import type { SharedPage, SharedPages } from "./shared-pages.ts";
-import { openStreamConsumer, type StreamConsumer } from "./stream-consumer.ts";
-import { readDirect, readFromLeader, readStreamInfo, type StoredEvent } from "./stream-reads.ts";
+import { readDirect, readFromLeader, type StoredEvent } from "./stream-reads.ts";
 
 export interface PageRange {
   readonly subject: string;
-  readonly afterSequence: number;
+  /** What is read lies behind this position, up to `untilSequence`. */
+  readonly after: LogPosition;
   readonly untilSequence: number;
-  /** Somebody was told that nothing of the range is missing: fails when an event may have expired before it was read. */
+  /** The log that is meant; any without it. */
+  readonly epoch?: string;
+  /** Somebody relies on it that nothing of the range is missing: a page that may lack an event is an error instead. */
   readonly isWhole?: boolean;
-  /** For how long reading is tried on without an answer; 0 for a failure at once. */
+  /** For how long reading is tried on without an answer, in milliseconds; 0 for a failure at once. */
   readonly patienceMs?: number;
+  /** Bounds how many read at the same time; waiting for another try takes no turn. */
+  readonly inTurn?: <T>(job: () => Promise<T>) => Promise<T>;
 }
 
 /** Most who come back miss a few events: those are read one by one, without a consumer. */
@@ -23,12 +30,17 @@ const PAGE_EVENTS = { least: 16, most: 256 };
 /** How long a consumer that brings nothing is waited for until the leader is asked. */
 const PAGE_WAIT_MS = 1_000;
 
+/** Events of the range are gone, or the log is another: where the reader stands has to be judged again. */
+export class HistoryLostError extends BusUnavailableError {}
+
 /**
- * A subject's events with `afterSequence < sequence <= untilSequence`, in order, as far as they are kept, in pages of
- * bounded size; each is read when it is asked for. Reads from any replica: when that one has nothing more the leader says
- * whether it lags. Goes on where it was when the consumer or the connection is lost. Readers at the same place share a page.
+ * A subject's events in a range, in order, as far as they are kept, in pages of bounded size; each is read when it is
+ * asked for, and is known to be whole before it is handed out. Reads from any replica: when that one has nothing more the
+ * leader says whether it lags. Goes on where it was when the consumer or the connection is lost. Readers at the same place
+ * share a page.
  *
- * @throws {BusUnavailableError} also when the log no longer holds what was read of it before.
+ * @throws {HistoryLostError} where the range was to be whole, and when the log is no longer the one that was read.
+ * @throws {BusUnavailableError}
  */
 export async function* readPages(
   bus: Bus,
@@ -36,81 +48,84 @@ export async function* readPages(
   shared: SharedPages,
   range: PageRange,
 ): AsyncGenerator<readonly StoredEvent[]> {
-  const { subject, untilSequence, patienceMs = 0 } = range;
-  let position = range.afterSequence;
-  let last: StoredEvent | null = null;
-  let consumer: StreamConsumer | null = null;
-  let consumerPosition = 0;
+  const { subject, untilSequence, patienceMs = 0, inTurn = (job) => job() } = range;
+  let position = range.after;
+  let reader: LogReader | null = null;
+  let readerSequence = 0;
   let batch = PAGE_EVENTS.least;
 
-  function dropConsumer(): void {
-    consumer?.close();
-    consumer = null;
+  function dropReader(): void {
+    reader?.close();
+    reader = null;
   }
 
-  async function readSingles(): Promise<StoredEvent[]> {
-    const page: StoredEvent[] = [];
-    for (let at = position; page.length < SINGLE_READS && at < untilSequence; ) {
+  async function readSingles(): Promise<SharedPage> {
+    const events: StoredEvent[] = [];
+    for (let at = position.sequence; events.length < SINGLE_READS && at < untilSequence; ) {
       const query = { seq: at + 1, next_by_subj: subject };
       const event =
         (await readDirect(bus, stream, query)) ?? (await readFromLeader(bus, stream, query));
       if (!event || event.sequence > untilSequence) break;
-      page.push(event);
+      events.push(event);
       at = event.sequence;
     }
-    return page;
+    return { events, bounds: await readBounds(bus, stream) };
   }
 
   async function readBatch(): Promise<SharedPage> {
     // The pages between came from other readers.
-    if (consumerPosition !== position) dropConsumer();
-    consumer ??= await openStreamConsumer(bus, stream, { afterSequence: position, subject });
-    const { events, pendingCount } = await consumer.next(batch, PAGE_WAIT_MS);
-    consumerPosition = events.at(-1)?.sequence ?? position;
-    if (pendingCount === 0 || events.length === 0) dropConsumer();
-    return { events, firstSequence: await readFirstSequence() };
+    if (readerSequence !== position.sequence) dropReader();
+    reader ??= openLogReader(bus, stream, { after: position, subject, batch });
+    const { events, atEnd } = await reader.next(PAGE_WAIT_MS, batch);
+    readerSequence = events.at(-1)?.sequence ?? position.sequence;
+    if (atEnd || events.length === 0) dropReader();
+    return { events, bounds: await readBounds(bus, stream) };
   }
 
-  async function readFirstSequence(): Promise<number> {
-    return (await readStreamInfo(bus, stream)).state.first_seq;
-  }
-
-  async function nextPage(): Promise<readonly StoredEvent[]> {
-    let page: SharedPage | null = null;
-    if (last) page = await shared.read(subject, position, readBatch);
-    if (page && page.events.length > 0) {
+  async function nextPage(isFirst: boolean): Promise<readonly StoredEvent[]> {
+    const { sequence } = position;
+    let page = isFirst ? await readSingles() : await shared.read(subject, sequence, readBatch);
+    if (page.events.length === 0 && !isFirst) page = await readSingles();
+    else if (!isFirst) {
       const bytes = page.events.reduce((sum, { data }) => sum + data.byteLength, 0);
       const fitting = Math.floor(PAGE_BYTES / (bytes / page.events.length + 1));
       batch = Math.min(PAGE_EVENTS.most, Math.max(PAGE_EVENTS.least, fitting));
-    } else {
-      const events = await readSingles();
-      page = { events, firstSequence: range.isWhole ? await readFirstSequence() : 0 };
     }
-    if (range.isWhole && page.firstSequence > position + 1) {
-      throw new HistoryLostError(`events of ${stream} expired before they were read`);
+    const events = page.events.filter((event) => event.sequence <= untilSequence);
+    if (range.epoch !== undefined && page.bounds.epoch !== range.epoch) {
+      throw new HistoryLostError(`${stream} was made anew`);
     }
-    return page.events.filter(({ sequence }) => sequence <= untilSequence);
+    const throughSequence = events.at(-1)?.sequence ?? untilSequence;
+    if (range.isWhole && isGone(page.bounds, sequence, throughSequence)) {
+      throw new HistoryLostError(`events of ${stream} were gone before they were read`);
+    }
+    return events;
   }
 
   /** While it could not be read the log may have become another. */
   async function checkHistory(): Promise<void> {
-    if (!last) return;
-    const event = await readFromLeader(bus, stream, { seq: last.sequence });
-    if (event && event.messageId !== last.messageId) {
+    const { sequence, mark } = position;
+    if (sequence === 0 || mark === null) return;
+    const event = await readFromLeader(bus, stream, { seq: sequence });
+    if (event && event.messageId !== mark) {
       throw new HistoryLostError(`${stream} is no longer the log that was read`);
     }
   }
 
   const backoff = createBackoff(50, 1_000);
   let failedSinceMs = 0;
+  let isFirst = true;
   try {
-    while (position < untilSequence) {
+    while (position.sequence < untilSequence) {
       let page: readonly StoredEvent[];
       try {
-        if (failedSinceMs > 0) await checkHistory();
-        page = await nextPage();
+        page = await inTurn(async () => {
+          if (failedSinceMs > 0) await checkHistory();
+          return await nextPage(isFirst);
+        });
       } catch (error) {
-        dropConsumer();
+        dropReader();
+        if (error instanceof LogReplacedError) throw new HistoryLostError(error.message);
         failedSinceMs ||= performance.now();
         const isOver = performance.now() - failedSinceMs >= patienceMs;
         if (isOver || error instanceof HistoryLostError) throw error;
@@ -119,15 +134,13 @@ export async function* readPages(
         continue;
       }
       failedSinceMs = 0;
-      last = page.at(-1) ?? null;
+      isFirst = false;
+      const last = page.at(-1);
       if (!last) return;
       yield page;
-      position = last.sequence;
+      position = { sequence: last.sequence, mark: last.messageId };
     }
   } finally {
-    dropConsumer();
+    dropReader();
   }
 }
-
-/** Not worth another try by the reader, but by its client: where it stands has to be judged again. */
-class HistoryLostError extends BusUnavailableError {}

@@ -15,12 +15,11 @@ const sequences = (events: readonly StoredEvent[] | null) =>
 test("it keeps the newest events within its limits, and claims nothing of what it has forgotten", () => {
   const memory = new RecentMemory({ events: 10, bytes: 20_000, totalBytes: 1e9 }, () => {});
   const recent = new RecentEvents(memory);
-  recent.restart({ sequence: 5, messageId: "other:new-order:1" });
-  expect(recent.reachesBackTo(4)).toBe(false);
-  expect(recent.reachesBackTo(5)).toBe(true);
-  expect(recent.messageIdAt(4)).toBeNull();
-  expect(recent.messageIdAt(5)).toBe("other:new-order:1");
-  expect(recent.messageIdAt(6)).toBeUndefined();
+  recent.restart({ sequence: 5, mark: "other:new-order:1" });
+  expect(recent.sinceSequence).toBe(5);
+  expect(recent.markAt(4)).toBeNull();
+  expect(recent.markAt(5)).toBe("other:new-order:1");
+  expect(recent.markAt(6)).toBeNull();
 
   // A model that keeps everything: what is claimed must agree with it.
   const all: number[] = [];
@@ -34,14 +33,10 @@ test("it keeps the newest events within its limits, and claims nothing of what i
     const after = sequence - Math.floor(Math.random() * 40);
     const until = after + Math.floor(Math.random() * 40);
     const wanted = all.filter((kept) => kept > after && kept <= until);
-    if (recent.reachesBackTo(after)) {
+    if (after >= recent.sinceSequence) {
       expect(sequences(recent.between(after, until))).toEqual(wanted);
-      const known = recent.messageIdAt(after);
-      if (known !== null) {
-        const own = all.includes(after) ? `bakery:new-order:${after}` : undefined;
-        const expected = after === 5 ? "other:new-order:1" : own;
-        expect(known).toBe(expected);
-      }
+      const own = all.includes(after) ? `bakery:new-order:${after}` : null;
+      expect(recent.markAt(after)).toBe(after === 5 ? "other:new-order:1" : own);
     }
     const count = Math.floor(Math.random() * 12);
     const last = recent.last(count, sequence);
@@ -67,5 +62,5 @@ test("past the limit of all together others make room first, then it forgets its
   for (let sequence = 51; sequence <= 1_000; sequence++) second.add(eventAt(sequence));
   expect(memory.usedBytes).toBeLessThanOrEqual(40_000);
   expect(second.count).toBeGreaterThan(40);
-  expect(second.reachesBackTo(900)).toBe(false);
+  expect(second.sinceSequence).toBeGreaterThan(900);
 });

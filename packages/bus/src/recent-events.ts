@@ -1,4 +1,5 @@
-import type { LogPosition, StoredEvent } from "./subject-log.ts";
+import { LOG_START, type LogPosition, positionOf } from "./log-position.ts";
+import type { StoredEvent } from "./stream-reads.ts";
 
 /** How much of what has passed is remembered. */
 export interface RecentLimits {
@@ -44,7 +45,7 @@ const OVERHEAD_BYTES = 512;
  */
 export class RecentEvents {
   readonly #memory: RecentMemory;
-  #since: LogPosition = { sequence: 0, messageId: null };
+  #since: LogPosition = LOG_START;
   #events: StoredEvent[] = [];
   /** Events in front that are forgotten; the array is cut when they are half of it. */
   #gone = 0;
@@ -89,20 +90,16 @@ export class RecentEvents {
     this.#events = [];
   }
 
-  /** Whether every event behind a sequence is here. */
-  reachesBackTo(sequence: number): boolean {
-    return sequence >= this.#since.sequence;
+  /** Every event behind this sequence is here. */
+  get sinceSequence(): number {
+    return this.#since.sequence;
   }
 
-  /**
-   * `Nats-Msg-Id` of what is stored at a sequence: `null` when it is not known, `undefined` when it is known to be no event
-   * of this subject. At the position that it is complete from, whoever's event that is.
-   */
-  messageIdAt(sequence: number): string | null | undefined {
-    if (sequence < this.#since.sequence) return null;
-    if (sequence === this.#since.sequence) return this.#since.messageId;
+  /** The mark of the position right after an event that is here, and of the one that it is complete from. */
+  markAt(sequence: number): string | null {
+    if (sequence === this.#since.sequence) return this.#since.mark;
     const event = this.#events[this.#indexBehind(sequence - 1)];
-    return event?.sequence === sequence ? event.messageId : undefined;
+    return event?.sequence === sequence ? event.messageId : null;
   }
 
   /** The events with `afterSequence < sequence <= untilSequence`. */
@@ -130,7 +127,7 @@ export class RecentEvents {
 
   #forgetOldest(): void {
     const event = this.#events[this.#gone] as StoredEvent;
-    this.#since = { sequence: event.sequence, messageId: event.messageId };
+    this.#since = positionOf(event);
     this.#gone++;
     const bytes = bytesOf(event);
     this.#bytes -= bytes;

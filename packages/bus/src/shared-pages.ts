@@ -1,9 +1,10 @@
+import type { LogBounds } from "./log-bounds.ts";
 import type { StoredEvent } from "./stream-reads.ts";
 
 export interface SharedPage {
   readonly events: readonly StoredEvent[];
-  /** Of the oldest event that was kept right after the page was read. */
-  readonly firstSequence: number;
+  /** Read after the events: what was there then was there when they were read. */
+  readonly bounds: LogBounds;
 }
 
 /** Pages of a log for those who read the same at the same time, as the devices of one vendor do when they come back. */

@@ -28,7 +28,7 @@ export type ReadQuery =
 export function readStreamInfo(
   bus: Bus,
   stream: string,
-  query: { readonly deleted_details?: boolean } = {},
+  query: { readonly deleted_details?: boolean; readonly subjects_filter?: string } = {},
 ): Promise<StreamInfo> {
   return askJetStream(bus, `STREAM.INFO.${stream}`, query);
 }

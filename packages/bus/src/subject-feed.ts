@@ -1,26 +1,28 @@
+import { REPLACED_ID } from "@localstreet/contracts/event-id";
 import { LIVE_PREFIX } from "@localstreet/contracts/subjects";
 import { EVENT_KIND_HEADER, vendorEventKindOf } from "@localstreet/contracts/vendor-events";
 import { type Bus, type BusLogger, type BusMessage, BusUnavailableError } from "./connection.ts";
-import { FollowedSubject, type Tail } from "./followed-subject.ts";
-import { createLogEnds } from "./log-ends.ts";
+import { FollowedSubject, type Follower } from "./followed-subject.ts";
+import { judge, sequenceOf } from "./judge.ts";
+import { type LogPosition, positionId } from "./log-position.ts";
+import { watchLog } from "./log-watch.ts";
 import { type RecentLimits, RecentMemory } from "./recent-events.ts";
-import { type RecentResume, resumeFromRecent } from "./recent-resume.ts";
-import { createRetryingTask } from "./retrying-task.ts";
-import { shareCalls } from "./shared-call.ts";
-import type { LogEnd, StoredEvent, SubjectLog } from "./subject-log.ts";
+import type { StoredEvent, SubjectLog } from "./subject-log.ts";
 import { createTurns } from "./turns.ts";
 
 export interface Following {
-  /** The subject's newest event when the follower joined, from the leader. What came before is in the log. */
-  readonly head: StoredEvent | null;
+  /** Of the log that is followed. */
+  readonly epoch: string;
+  /** Live events begin behind this position. What came before is in the log. */
+  readonly start: LogPosition;
   /**
-   * The id to resume from for one who has had everything up to `head` and every event since: the newest event's, or a
+   * The id to resume from for one who has had everything up to `start` and every event since: the newest event's, or a
    * later one, when tail checks found nothing of this subject up to the end of the log.
    */
   positionId(): string;
-  /** What a client that comes with this id is told, from memory; `null` when the log has to be asked: `decideResume`. */
-  resume(lastEventId: string): RecentResume | null;
-  /** The newest events up to `head`, from memory; `null` when it does not hold so many. */
+  /** The events that a client with this id has missed, when memory proves it `complete`; else `judgeByLog` has to tell. */
+  missed(lastEventId: string): readonly StoredEvent[] | null;
+  /** The newest events up to `start`, from memory; `null` when it does not hold so many. */
   last(count: number): readonly StoredEvent[] | null;
   stop(): void;
 }
@@ -29,7 +31,7 @@ export interface FeedStats {
   /** With those that were followed a while ago. */
   readonly subjects: number;
   readonly followers: number;
-  /** Tail checks since the start. */
+  /** Checks of a subject since the start. */
   readonly tailChecks: number;
   /** What the events that are remembered take, about. */
   readonly recentBytes: number;
@@ -38,16 +40,19 @@ export interface FeedStats {
 /** Live events of a log's subjects, with what was lost on the way read from the log. */
 export interface SubjectFeed {
   /**
-   * Follows a stored subject. `onEvent` gets every event after `head`, once, in order; it must not block, and what it
-   * throws is logged. `onReset` says that the log was replaced by another (created anew, restored): the following is over,
-   * and the client's id has to be judged again.
+   * Follows a stored subject. `onEvent` gets every event behind `start`, once, in order; it must not block, and what it
+   * throws is logged.
+   *
+   * `onOver` says that the following has ended, for the log is another than before, or events were missed that are gone.
+   * The client has to come back with the id `resumeFrom`, not with a later one that it was given: what it would be told
+   * of that one might not be true.
    *
    * @throws {BusUnavailableError} when the leader cannot be asked.
    */
   follow(
     subject: string,
-    onEvent: (event: StoredEvent) => void,
-    onReset?: () => void,
+    onEvent: (event: StoredEvent, epoch: string) => void,
+    onOver?: (resumeFrom: string) => void,
   ): Promise<Following>;
   /** Checks a subject's tail now, if it is followed: a publisher that repeats itself has reason to. */
   checkSoon(subject: string): void;
@@ -69,16 +74,14 @@ export interface SubjectFeedOptions {
 const CHECKS_AT_ONCE = 32;
 /** Subjects that read missed events from the log at the same time. */
 const FILLS_AT_ONCE = 64;
+/** A log that is lost while it is joined is joined again, for it is another one now. */
+const JOINS = 3;
 
 interface Entry {
   readonly followed: FollowedSubject;
   readonly unsubscribe: () => void;
   /** Callers of `follow` that have not joined yet. */
   joining: number;
-  /** What the last check found: nothing to check until the log's end moves. */
-  tail: Tail | null;
-  /** The checks of all who join at the same time are one. */
-  readonly join: () => Promise<Tail>;
   /** When its last follower went. */
   idleSinceMs: number;
 }
@@ -94,8 +97,8 @@ export function openSubjectFeed(options: SubjectFeedOptions): SubjectFeed {
   const entries = new Map<string, Entry>();
   /** Those that nobody follows any more, in the order in which they were left. */
   const idle = new Set<Entry>();
-  const inTurn = createTurns(FILLS_AT_ONCE);
-  const checkInTurn = createTurns(CHECKS_AT_ONCE);
+  const inCheckTurn = createTurns(CHECKS_AT_ONCE);
+  const inFillTurn = createTurns(FILLS_AT_ONCE);
   const memory = new RecentMemory(
     { events: 512, bytes: 512 * 1024, totalBytes: 64 * 1024 * 1024, ...options.recent },
     () => {
@@ -105,13 +108,12 @@ export function openSubjectFeed(options: SubjectFeedOptions): SubjectFeed {
       }
     },
   );
-  const ends = createLogEnds(log, resetAll);
+  const watch = watchLog(log, endAll);
   let tailChecks = 0;
 
   function onLive(followed: FollowedSubject, message: BusMessage): void {
     const sequence = Number(message.header("Nats-Sequence"));
     if (message.header("Nats-Stream") !== log.stream || !Number.isSafeInteger(sequence)) return;
-    ends.note(sequence);
     const messageId = message.header("Nats-Msg-Id") ?? "";
     const event: StoredEvent = {
       subject: followed.subject,
@@ -127,30 +129,20 @@ export function openSubjectFeed(options: SubjectFeedOptions): SubjectFeed {
     const known = entries.get(subject);
     if (known) return known;
     const followed = new FollowedSubject({
-      subject,
-      log,
-      logger,
-      inTurn,
-      memory,
-      onHistoryLost: resetAll,
-      onEventsLost() {
+      ...{ subject, log, watch, logger, memory, inFillTurn },
+      inCheckTurn(job) {
+        tailChecks++;
+        return inCheckTurn(job);
+      },
+      onLost() {
         logger.warn({ subject }, "missed events are no longer kept, followers start over");
-        entries.delete(subject);
-        end(entry);
+        end(entry, followed.provenId);
       },
     });
     const { unsubscribe } = bus.subscribe(`${LIVE_PREFIX}.${subject}`, (message) =>
       onLive(followed, message),
     );
-    const entry: Entry = {
-      followed,
-      unsubscribe,
-      joining: 0,
-      tail: null,
-      // The server takes the subscription before the question that follows it, so nothing falls between the two.
-      join: shareCalls(async () => await checkTail(entry, await ends.read())),
-      idleSinceMs: 0,
-    };
+    const entry: Entry = { followed, unsubscribe, joining: 0, idleSinceMs: 0 };
     entries.set(subject, entry);
     return entry;
   }
@@ -159,7 +151,7 @@ export function openSubjectFeed(options: SubjectFeedOptions): SubjectFeed {
     const { followed } = entry;
     if (followed.isStopped || entry.joining > 0 || followed.followerCount > 0) return;
     // One that could not be joined has nothing to remember.
-    if (keepMs === 0 || entry.tail === null) {
+    if (keepMs === 0 || followed.isNew) {
       release(entry);
       return;
     }
@@ -168,50 +160,37 @@ export function openSubjectFeed(options: SubjectFeedOptions): SubjectFeed {
   }
 
   function release(entry: Entry): void {
-    const { followed } = entry;
-    idle.delete(entry);
-    entries.delete(followed.subject);
-    entry.unsubscribe();
-    followed.stop();
+    forget(entry);
+    entry.followed.stop();
   }
 
   /** Tells its followers that it is over. */
-  function end(entry: Entry): void {
+  function end(entry: Entry, resumeFrom: string): void {
+    forget(entry);
+    entry.followed.end(resumeFrom);
+  }
+
+  function forget(entry: Entry): void {
     idle.delete(entry);
+    entries.delete(entry.followed.subject);
     entry.unsubscribe();
-    entry.followed.reset();
   }
 
-  function resetAll(): void {
-    logger.warn(
-      { stream: log.stream, epoch: log.epoch },
-      "the log was replaced, followers start over",
-    );
-    const all = [...entries.values()];
-    entries.clear();
-    for (const entry of all) end(entry);
+  function endAll(): void {
+    logger.warn({ stream: log.stream }, "the log was replaced, followers start over");
+    for (const entry of [...entries.values()]) end(entry, REPLACED_ID);
   }
 
-  async function checkTail(entry: Entry, logEnd: LogEnd): Promise<Tail> {
-    const { followed, tail: before } = entry;
-    if (before?.end.position.sequence === logEnd.position.sequence) return before;
-    tailChecks++;
-    const head = await checkInTurn(() => log.head(followed.subject));
-    const tail: Tail = { head, end: logEnd };
-    followed.acceptTail(tail);
-    if (logEnd.position.sequence > (entry.tail?.end.position.sequence ?? -1)) entry.tail = tail;
-    return tail;
+  function forAll(run: (followed: FollowedSubject) => void): void {
+    for (const { followed } of entries.values()) run(followed);
   }
 
-  async function checkAll(): Promise<void> {
-    if (entries.size === 0) return;
-    const logEnd = await ends.read();
-    const followed = [...entries.values()].filter((entry) => !idle.has(entry));
-    await Promise.all(followed.map((entry) => checkTail(entry, logEnd)));
-  }
-
-  const rounds = createRetryingTask({ bus, logger, what: "tail check", run: checkAll });
-  const timer = setInterval(() => rounds.request(), options.tailCheckMs ?? 10_000);
+  const timer = setInterval(() => {
+    if (!bus.isConnected()) return;
+    for (const entry of entries.values()) {
+      if (!idle.has(entry) && !entry.followed.isNew) entry.followed.checkSoon();
+    }
+  }, options.tailCheckMs ?? 10_000);
   timer.unref();
   const sweeper = setInterval(
     () => {
@@ -224,60 +203,80 @@ export function openSubjectFeed(options: SubjectFeedOptions): SubjectFeed {
     Math.min(5_000, Math.max(50, keepMs / 4)),
   );
   sweeper.unref();
-  const stopListening = bus.onReconnect(() => rounds.request());
+  // Nothing passes until what was missed meanwhile is known.
+  const stopListening = bus.onReconnect(() => forAll((followed) => followed.raiseDoubt()));
+
+  function following(followed: FollowedSubject, follower: Follower): Omit<Following, "stop"> {
+    const { subject, epoch, recent, position: start } = followed;
+    followed.add(follower);
+    return {
+      epoch,
+      start,
+      positionId: () => positionId(epoch, subject, followed.position),
+      missed(lastEventId) {
+        const verdict = judge(subject, lastEventId, {
+          epoch,
+          lastSequence: start.sequence,
+          wholeAfter: recent.sinceSequence,
+          markAt: (sequence) => recent.markAt(sequence) ?? watch.markAt(sequence),
+        });
+        if (verdict !== "complete" || followed.isStopped) return null;
+        return recent.between(sequenceOf(lastEventId), start.sequence);
+      },
+      last: (count) => recent.last(count, start.sequence),
+    };
+  }
+
+  /** `null` when the log was lost meanwhile. */
+  async function join(subject: string, follower: Follower): Promise<Following | null> {
+    const entry = entryOf(subject);
+    const { followed } = entry;
+    entry.joining++;
+    idle.delete(entry);
+    try {
+      // The server takes the subscription before the questions that follow it, so nothing falls between the two.
+      await followed.check();
+      if (followed.isStopped) return null;
+      return {
+        ...following(followed, follower),
+        stop() {
+          followed.remove(follower);
+          releaseIfIdle(entry);
+        },
+      };
+    } catch (error) {
+      if (followed.isStopped) return null;
+      throw error;
+    } finally {
+      entry.joining--;
+      releaseIfIdle(entry);
+    }
+  }
 
   return {
-    async follow(subject, onEvent, onReset = () => {}) {
-      const entry = entryOf(subject);
-      entry.joining++;
-      idle.delete(entry);
-      try {
-        const tail = await entry.join();
-        const { followed } = entry;
-        if (followed.isStopped)
-          throw new BusUnavailableError(`follow ${subject}: the log was replaced`);
-        const joined = followed.join(tail, onEvent, onReset);
-        const headSequence = joined.head?.sequence ?? 0;
-        return {
-          head: joined.head,
-          positionId: () => log.positionId(subject, joined.position()),
-          resume: (lastEventId) =>
-            resumeFromRecent({ log, ends, followed, headSequence, lastEventId }),
-          last: (count) =>
-            headSequence > followed.throughSequence
-              ? null
-              : followed.recent.last(count, headSequence),
-          stop() {
-            joined.leave();
-            releaseIfIdle(entry);
-          },
-        };
-      } finally {
-        entry.joining--;
-        releaseIfIdle(entry);
+    async follow(subject, onEvent, onOver = () => {}) {
+      for (let attempt = 1; attempt <= JOINS; attempt++) {
+        const joined = await join(subject, { onEvent, onOver });
+        if (joined) return joined;
       }
+      throw new BusUnavailableError(`follow ${subject}: the log is being replaced`);
     },
     checkSoon(subject) {
-      const entry = entries.get(subject);
-      if (!entry) return;
-      entry.join().catch(() => rounds.request());
+      const followed = entries.get(subject)?.followed;
+      if (followed && !followed.isNew) followed.checkSoon();
     },
     stats() {
       let followers = 0;
-      for (const { followed } of entries.values()) followers += followed.followerCount;
+      forAll(({ followerCount }) => {
+        followers += followerCount;
+      });
       return { subjects: entries.size, followers, tailChecks, recentBytes: memory.usedBytes };
     },
     close() {
-      rounds.stop();
       clearInterval(timer);
       clearInterval(sweeper);
       stopListening();
-      for (const { followed, unsubscribe } of entries.values()) {
-        unsubscribe();
-        followed.stop();
-      }
-      entries.clear();
-      idle.clear();
+      for (const entry of [...entries.values()]) release(entry);
     },
   };
 }

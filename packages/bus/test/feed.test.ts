@@ -1,6 +1,8 @@
 import { type Bus, BusUnavailableError } from "@localstreet/bus/connection";
+import { positionId } from "@localstreet/bus/log-position";
 import { openSubjectFeed } from "@localstreet/bus/subject-feed";
 import { openSubjectLog, type StoredEvent } from "@localstreet/bus/subject-log";
+import { REPLACED_ID } from "@localstreet/contracts/event-id";
 import { until } from "@localstreet/testkit/wait";
 import { expect, test } from "vitest";
 import { type Marketplace, publishOrder, quiet, startMarketplace } from "./marketplace.ts";
@@ -25,10 +27,10 @@ test("S5: every follower gets each event after its head, once and in order", asy
   const early: StoredEvent[] = [];
   const late: StoredEvent[] = [];
   const first = await feed.follow(subjectOf("bakery"), (event) => early.push(event));
-  expect(first.head?.sequence).toBe(3);
+  expect(first.start.sequence).toBe(3);
   for (let n = 4; n <= 6; n++) await publishOrder(publisher, "bakery", `order-${n}`);
   const second = await feed.follow(subjectOf("bakery"), (event) => late.push(event));
-  expect(second.head?.sequence).toBe(6);
+  expect(second.start.sequence).toBe(6);
   await publishOrder(publisher, "florist", "order-1");
   await publishOrder(publisher, "bakery", "order-7");
   await until(() => late.length === 1, { what: "the event for both" });
@@ -149,7 +151,9 @@ test("S11: a tail check costs nothing while the log stands still, and advances t
   await until(() => following.positionId() !== start, { what: "a later id" });
   const position = await log.end();
   expect(position.position.sequence).toBe(other.sequence);
-  expect(following.positionId()).toBe(log.positionId(subjectOf("bakery"), position.position));
+  expect(following.positionId()).toBe(
+    positionId(following.epoch, subjectOf("bakery"), position.position),
+  );
   expect(following.positionId()).not.toBe(other.id);
   const after = feed.stats().tailChecks;
   expect(after).toBe(tailChecks + 1);
@@ -195,7 +199,7 @@ for (const tailCheckMs of [100, 600_000]) {
       const following = await feed.follow(subjectOf(vendorId), (event) =>
         follower.got.push(event.sequence),
       );
-      follower.head = following.head?.sequence ?? 0;
+      follower.head = following.start.sequence;
       followers.push(follower);
       if (staysMs === Number.POSITIVE_INFINITY) return;
       setTimeout(() => {
@@ -252,22 +256,24 @@ test("S8: a log that is created anew ends what followed the old one, and is foll
   await using market = await startMarketplace();
   const publisher = await market.connect("publisher");
   const { feed, log } = await openFeed(market, 50);
-  const oldEpoch = log.epoch;
+  const { epoch: oldEpoch } = await log.bounds();
   for (let n = 1; n <= 3; n++) await publishOrder(publisher, "bakery", `order-${n}`);
-  let resets = 0;
-  await feed.follow(
+  const overs: string[] = [];
+  const before = await feed.follow(
     subjectOf("bakery"),
     () => {},
-    () => resets++,
+    (resumeFrom) => overs.push(resumeFrom),
   );
+  expect(before.epoch).toBe(oldEpoch);
   await market.recreateVendorStream();
-  await until(() => resets === 1, { what: "the reset" });
+  await until(() => overs.length === 1, { what: "the end" });
+  expect(overs).toEqual([REPLACED_ID]);
   expect(feed.stats()).toMatchObject({ subjects: 0, followers: 0 });
-  expect(log.epoch).not.toBe(oldEpoch);
 
   const seen: StoredEvent[] = [];
   const following = await feed.follow(subjectOf("bakery"), (event) => seen.push(event));
-  expect(following.head).toBeNull();
+  expect(following.start.sequence).toBe(0);
+  expect(following.epoch).not.toBe(oldEpoch);
   await publishOrder(publisher, "bakery", "order-1");
   await until(() => seen.length === 1, { what: "the first event of the new log" });
   expect(sequences(seen)).toEqual([1]);

@@ -1,4 +1,5 @@
-import { decideResume } from "@localstreet/bus/resume";
+import { judgeByLog } from "@localstreet/bus/judge";
+import { positionId } from "@localstreet/bus/log-position";
 import { openSubjectFeed } from "@localstreet/bus/subject-feed";
 import { openSubjectLog, type SubjectLog } from "@localstreet/bus/subject-log";
 import { until } from "@localstreet/testkit/wait";
@@ -13,30 +14,35 @@ async function openReader(market: Marketplace) {
   return { bus, log: await openSubjectLog(bus, "VENDOR") };
 }
 
-async function decide(log: SubjectLog, subject: string, lastEventId: string | null) {
-  return await decideResume(log, subject, lastEventId, await log.head(subject));
+async function decide(log: SubjectLog, subject: string, lastEventId: string) {
+  const { status, position } = await judgeByLog(log, subject, lastEventId);
+  return { status, afterSequence: position.sequence };
+}
+
+async function endId(log: SubjectLog, subject: string) {
+  const { epoch, position } = await log.end();
+  return positionId(epoch, subject, position);
 }
 
 async function replay(log: SubjectLog, subject: string, afterSequence: number) {
   const found: number[] = [];
   const untilSequence = (await log.head(subject))?.sequence ?? 0;
-  for await (const page of log.pages({ subject, afterSequence, untilSequence })) {
+  const after = { sequence: afterSequence, mark: null };
+  for await (const page of log.pages({ subject, after, untilSequence })) {
     found.push(...page.map(({ sequence }) => sequence));
   }
   return found;
 }
 
-test("S6: fresh without an id; complete with one, and the replay is every event after it", async () => {
+test("S6: complete with an id, and the replay is every event after it", async () => {
   await using market = await startMarketplace();
   const publisher = await market.connect("publisher");
   const { log } = await openReader(market);
-  expect(await decide(log, bakery, null)).toEqual({ status: "fresh", afterSequence: 0 });
   const ids: string[] = [];
   for (let n = 1; n <= 5; n++) {
     ids.push((await publishOrder(publisher, "bakery", `order-${n}`)).id);
     await publishOrder(publisher, "florist", `order-${n}`);
   }
-  expect(await decide(log, bakery, null)).toEqual({ status: "fresh", afterSequence: 9 });
   for (const [n, id] of ids.entries()) {
     const decision = await decide(log, bakery, id);
     expect(decision).toEqual({ status: "complete", afterSequence: 2 * n + 1 });
@@ -48,7 +54,7 @@ test("S6 S7: the id of an empty log is a place to resume from", async () => {
   await using market = await startMarketplace();
   const publisher = await market.connect("publisher");
   const { log } = await openReader(market);
-  const start = log.positionId(bakery, (await log.end()).position);
+  const start = await endId(log, bakery);
   await publishOrder(publisher, "bakery", "order-1");
   expect(await decide(log, bakery, start)).toEqual({ status: "complete", afterSequence: 0 });
 });
@@ -72,10 +78,7 @@ test("S8: garbage, another epoch, the future and another vendor's id are a reset
     `${epoch}-0-${check}`,
     other.id,
   ]) {
-    expect(await decide(log, bakery, id), id.slice(0, 40)).toEqual({
-      status: "reset",
-      afterSequence: 1,
-    });
+    expect((await decide(log, bakery, id)).status, id.slice(0, 40)).toBe("reset");
   }
   expect((await decide(log, florist, other.id)).status).toBe("complete");
 });
@@ -149,7 +152,7 @@ test("S6 S7: the id at the end of an emptied log resumes complete", async () => 
   const { log } = await openReader(market);
   for (let n = 1; n <= 3; n++) await publishOrder(publisher, "bakery", `order-${n}`);
   await market.streams.purge("VENDOR");
-  const end = log.positionId(bakery, (await log.end()).position);
+  const end = await endId(log, bakery);
   expect(await decide(log, bakery, end)).toMatchObject({ status: "complete" });
   await publishOrder(publisher, "bakery", "order-4");
   const decision = await decide(log, bakery, end);

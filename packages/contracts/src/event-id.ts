@@ -15,6 +15,12 @@ const EVENT_ID = /^([a-z0-9]{8})-(0|[1-9][0-9]{0,15})-([A-Za-z0-9_]{6})$/;
 /** The check of a position before the first event: there is no message to hash. */
 export const NO_CHECK = "000000";
 
+/**
+ * The id of a client that has followed a log which turned out to be another: it belongs to no history, so it is answered
+ * with `reset` (PROTOCOL.md S8), where the id of an event that came last might be found to be true by accident.
+ */
+export const REPLACED_ID = "replaced";
+
 export function encodeEventId(eventId: EventId): string {
   return `${eventId.epoch}-${eventId.sequence}-${eventId.check}`;
 }

@@ -23,6 +23,7 @@ import { registerStatusRoute } from "./orders/status-route.ts";
 import { startOrderRecord } from "./record/order-record.ts";
 import { registerSessionRoutes } from "./session-route.ts";
 import { registerFeedMetrics } from "./stream/feed-metrics.ts";
+import { createFollowers } from "./stream/follower.ts";
 import { registerListRoute } from "./stream/list-route.ts";
 import { registerLogMetrics } from "./stream/log-metrics.ts";
 import { openStreams } from "./stream/open-streams.ts";
@@ -53,7 +54,12 @@ export async function buildApp(kit: ServiceKit<NotificationConfig>): Promise<App
       keepMs: config.RING_KEEP_MS,
     },
   });
-  const frames = createVendorFrames(kit, log);
+  const frames = createVendorFrames(kit);
+  const followers = createFollowers({
+    ...{ log, feed, frames },
+    atOnce: config.REPLAYS_AT_ONCE,
+    patienceMs: config.REPLAY_PATIENCE_MS,
+  });
   const redis = await openRedis(kit);
   const leases = openConnectionLeases({
     redis,
@@ -91,8 +97,8 @@ export async function buildApp(kit: ServiceKit<NotificationConfig>): Promise<App
   registerStatusRoute(kit, { bus, feed, lookUp });
   registerOrdersRoutes(kit, { pool, log });
   registerDashboardRoutes(kit, { dashboards, pool });
-  const longPolls = registerListRoute(kit, { log, feed, devices, leases });
-  registerStreamRoutes(kit, { log, feed, frames, dashboards, streams, devices });
+  const longPolls = registerListRoute(kit, { followers, feed, devices, leases });
+  registerStreamRoutes(kit, { followers, dashboards, streams, devices });
 
   return {
     async drain(windowMs) {

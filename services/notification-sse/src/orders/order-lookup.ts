@@ -58,8 +58,7 @@ export function createOrderLookup(options: {
     if (!record?.position) return UNKNOWN;
     const { position, orders } = record;
     const row = orders[0];
-    // What is known of the log's epoch may be old.
-    const isSameLog = position.epoch === log.epoch || position.epoch === (await log.bounds()).epoch;
+    const isSameLog = position.epoch === (await log.bounds()).epoch;
     const beyond = isSameLog
       ? await readBeyond(subject, position.sequence, head?.sequence ?? 0)
       : null;
@@ -87,7 +86,8 @@ export function createOrderLookup(options: {
     untilSequence: number,
   ): Promise<StoredEvent[] | null> {
     const events: StoredEvent[] = [];
-    for await (const page of log.pages({ subject, afterSequence, untilSequence })) {
+    const after = { sequence: afterSequence, mark: null };
+    for await (const page of log.pages({ subject, after, untilSequence })) {
       events.push(...page);
       if (events.length > BEYOND_RECORD) return null;
     }

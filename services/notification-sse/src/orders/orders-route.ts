@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { checkOf, type SubjectLog } from "@localstreet/bus/subject-log";
+import { checkOf } from "@localstreet/bus/log-position";
+import type { SubjectLog } from "@localstreet/bus/subject-log";
 import { encodeEventId } from "@localstreet/contracts/event-id";
 import { orderIdSchema, type VendorId, vendorIdSchema } from "@localstreet/contracts/ids";
 import type {

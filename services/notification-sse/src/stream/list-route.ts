@@ -1,5 +1,7 @@
+import { eventId } from "@localstreet/bus/log-position";
 import type { Following, SubjectFeed } from "@localstreet/bus/subject-feed";
-import type { StoredEvent, SubjectLog } from "@localstreet/bus/subject-log";
+import type { StoredEvent } from "@localstreet/bus/subject-log";
+import { REPLACED_ID } from "@localstreet/contracts/event-id";
 import { vendorIdSchema } from "@localstreet/contracts/ids";
 import { userConnections } from "@localstreet/contracts/keys";
 import { Problem } from "@localstreet/contracts/problem";
@@ -12,7 +14,7 @@ import type { ServiceKit } from "@localstreet/service-kit/service";
 import { z } from "zod";
 import type { NotificationConfig } from "../config.ts";
 import type { Devices } from "../orders/devices.ts";
-import { type History, openHistory } from "./history.ts";
+import type { Followers, History } from "./follower.ts";
 import { idQuerySchema } from "./id-query.ts";
 
 const paramsSchema = z.object({ vendorId: vendorIdSchema });
@@ -35,10 +37,10 @@ export interface LongPolls {
  */
 export function registerListRoute(
   kit: ServiceKit<NotificationConfig>,
-  parts: { log: SubjectLog; feed: SubjectFeed; devices: Devices; leases: ConnectionLeases },
+  parts: { followers: Followers; feed: SubjectFeed; devices: Devices; leases: ConnectionLeases },
 ): LongPolls {
   const { config, http, authenticator } = kit;
-  const { log, feed, devices, leases } = parts;
+  const { followers, feed, devices, leases } = parts;
   const waiting = new Set<() => void>();
 
   http.get("/api/vendor/:vendorId/notifications", async (request, reply) => {
@@ -85,7 +87,7 @@ export function registerListRoute(
   ): Promise<NotificationsPage> {
     const { limit, waitMs } = options;
     const live: StoredEvent[] = [];
-    let isReset = false;
+    let resumeFrom: string | null = null;
     let wake = () => {};
     const following = await feed.follow(
       subject,
@@ -94,19 +96,18 @@ export function registerListRoute(
         live.push(event);
         wake();
       },
-      () => {
-        isReset = true;
+      (id) => {
+        resumeFrom = id;
         wake();
       },
     );
     try {
-      const patienceMs = config.REPLAY_PATIENCE_MS;
-      const history = await openHistory({ log, subject, following, patienceMs }, options);
+      const history = await followers.openHistory(subject, following, options);
       const missed = await take(history, limit);
       if (missed.length > 0) return pageOf(history, missed, limit, following);
       // Whoever has to fetch a snapshot is told at once.
       const mayWait = history.status === "fresh" || history.status === "complete";
-      if (mayWait && live.length === 0 && !isReset && waitMs > 0) {
+      if (mayWait && live.length === 0 && resumeFrom === null && waitMs > 0) {
         await new Promise<void>((resolve) => {
           const timer = setTimeout(resolve, waitMs);
           wake = () => {
@@ -119,8 +120,9 @@ export function registerListRoute(
         });
         waiting.delete(wake);
       }
-      // Another log took this one's place: the id is judged against that one next time.
-      if (isReset) throw new Problem("unavailable", "The log was replaced");
+      // Its id has to be judged again; where another log has taken this one's place nothing of it is true any more.
+      if (resumeFrom === REPLACED_ID) return RESET_PAGE;
+      if (resumeFrom !== null) throw new Problem("unavailable", "Events are gone");
       return pageOf(history, live, limit, following);
     } finally {
       following.stop();
@@ -136,9 +138,9 @@ export function registerListRoute(
     const shown = events.slice(0, limit);
     const last = shown.at(-1);
     return {
-      resume: { status, from, to: last ? log.idOf(last) : following.positionId() },
+      resume: { status, from, to: last ? eventId(following.epoch, last) : following.positionId() },
       events: shown.map((event) => ({
-        id: log.idOf(event),
+        id: eventId(following.epoch, event),
         event: event.kind as string,
         data: parseData(event.data),
       })),
@@ -152,6 +154,12 @@ export function registerListRoute(
     },
   };
 }
+
+const RESET_PAGE: NotificationsPage = {
+  resume: { status: "reset", from: null, to: REPLACED_ID },
+  events: [],
+  more: false,
+};
 
 /** One more than `limit` when there are more. */
 async function take({ pages }: History, limit: number): Promise<StoredEvent[]> {

@@ -34,8 +34,8 @@ export interface OpenStreams {
   open(response: ServerResponse, principal: Principal): Promise<OpenStream>;
   /** The stream follows its vendor: pings tell where it stands, and its end is the end of following. */
   follow(stream: OpenStream, following: Following): void;
-  /** Sends `goaway` and ends the stream (PROTOCOL.md S10). */
-  goAway(connection: SseConnection): void;
+  /** Sends `goaway` and ends the stream (PROTOCOL.md S10); with an id, the client resumes from that one. */
+  goAway(connection: SseConnection, resumeFrom?: string): void;
   /** Sends all away, spread over `windowMs` milliseconds, and resolves when the last connection has closed. */
   drain(windowMs: number): Promise<void>;
   close(): void;
@@ -109,11 +109,12 @@ export function openStreams(
     return Math.round(RETRY_MIN_MS + Math.random() * Math.max(0, RETRY_MAX_MS - RETRY_MIN_MS));
   }
 
-  function goAway(connection: SseConnection): void {
+  function goAway(connection: SseConnection, resumeFrom?: string): void {
     const retryAfterMs = retryMs();
     connection.end(
       Buffer.from(
         encodeSseEvent({
+          ...(resumeFrom === undefined ? {} : { id: resumeFrom }),
           retryMs: retryAfterMs,
           event: "goaway",
           data: JSON.stringify({ retryAfterMs }),

@@ -1,5 +1,3 @@
-import type { SubjectFeed } from "@localstreet/bus/subject-feed";
-import type { SubjectLog } from "@localstreet/bus/subject-log";
 import { vendorIdSchema } from "@localstreet/contracts/ids";
 import { vendorOrdersSubject } from "@localstreet/contracts/subjects";
 import { requireVendor } from "@localstreet/service-kit/auth";
@@ -11,11 +9,9 @@ import { z } from "zod";
 import type { NotificationConfig } from "../config.ts";
 import type { Dashboard, Dashboards } from "../dashboard/dashboards.ts";
 import type { Devices } from "../orders/devices.ts";
-import { openHistory } from "./history.ts";
+import type { Followers } from "./follower.ts";
 import { idQuerySchema } from "./id-query.ts";
 import { encodeStreamError, type OpenStream, type OpenStreams } from "./open-streams.ts";
-import { createReplays } from "./replay.ts";
-import type { VendorFrames } from "./vendor-frames.ts";
 
 const paramsSchema = z.object({ vendorId: vendorIdSchema });
 const querySchema = z.object({
@@ -27,17 +23,14 @@ const querySchema = z.object({
 export function registerStreamRoutes(
   kit: ServiceKit<NotificationConfig>,
   parts: {
-    log: SubjectLog;
-    feed: SubjectFeed;
-    frames: VendorFrames;
+    followers: Followers;
     dashboards: Dashboards;
     streams: OpenStreams;
     devices: Devices;
   },
 ): void {
   const { config, http, authenticator, logger, metrics } = kit;
-  const { log, feed, frames, dashboards, streams, devices } = parts;
-  const replays = createReplays(frames, config.REPLAYS_AT_ONCE);
+  const { followers, dashboards, streams, devices } = parts;
   const verdicts = new Counter({
     name: "localstreet_stream_resumes_total",
     help: "Streams opened, by what the client was told about its events",
@@ -95,26 +88,22 @@ export function registerStreamRoutes(
       dashboard: Dashboard | null;
     },
   ): Promise<void> {
-    const { subject, dashboard } = options;
+    const { dashboard, ...query } = options;
     const { connection } = stream;
-    const following = await feed.follow(
-      subject,
-      (event) => {
-        const frame = frames.frameOf(event);
-        if (!frame) return;
-        delivered.inc();
-        connection.send(frame);
-        dashboard?.noteEvent(event.sequence);
+    let startSequence = 0;
+    const status = await followers.follow(connection, {
+      ...query,
+      onFollowing(following) {
+        startSequence = following.start.sequence;
+        streams.follow(stream, following);
       },
-      // Another log took this one's place: the client comes back and its id is judged against that.
-      () => streams.goAway(connection),
-    );
-    streams.follow(stream, following);
-    const to = following.positionId();
-    const patienceMs = config.REPLAY_PATIENCE_MS;
-    const history = await openHistory({ log, subject, following, patienceMs }, options);
-    await replays.replayAndRelease(connection, history, to);
-    dashboard?.begin(following.head?.sequence ?? 0);
-    verdicts.inc({ status: history.status });
+      onLive({ sequence }) {
+        delivered.inc();
+        dashboard?.noteEvent(sequence);
+      },
+      onOver: (resumeFrom) => streams.goAway(connection, resumeFrom),
+    });
+    dashboard?.begin(startSequence);
+    verdicts.inc({ status });
   }
 }

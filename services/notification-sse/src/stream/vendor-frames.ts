@@ -1,4 +1,5 @@
-import type { StoredEvent, SubjectLog } from "@localstreet/bus/subject-log";
+import { eventId } from "@localstreet/bus/log-position";
+import type { StoredEvent } from "@localstreet/bus/subject-log";
 import { encodeSseEvent } from "@localstreet/contracts/sse";
 import type { ServiceKit } from "@localstreet/service-kit/service";
 import { Counter } from "prom-client";
@@ -7,14 +8,16 @@ export interface VendorFrames {
   /**
    * The event as a frame of server-sent events, encoded once for all streams of this replica. `null` for a message that
    * has no `Nats-Msg-Id` of ours: something else than `publishVendorEvent` wrote it, and what it means is unknown.
+   *
+   * @param epoch of the log that the event was read from.
    */
-  frameOf(event: StoredEvent): Buffer | null;
+  frameOf(event: StoredEvent, epoch: string): Buffer | null;
 }
 
 const LINE_BREAK = /[\r\n]/;
 const END = Buffer.from("\n\n");
 
-export function createVendorFrames({ metrics }: ServiceKit, log: SubjectLog): VendorFrames {
+export function createVendorFrames({ metrics }: Pick<ServiceKit, "metrics">): VendorFrames {
   // The feed hands the same object to every follower, and to those who come back while it remembers it.
   const encoded = new WeakMap<StoredEvent, Buffer | null>();
   const foreign = new Counter({
@@ -23,13 +26,13 @@ export function createVendorFrames({ metrics }: ServiceKit, log: SubjectLog): Ve
     registers: [metrics],
   });
 
-  function encode(event: StoredEvent): Buffer | null {
+  function encode(event: StoredEvent, epoch: string): Buffer | null {
     const { kind } = event;
     if (kind === null) {
       foreign.inc();
       return null;
     }
-    const id = log.idOf(event);
+    const id = eventId(epoch, event);
     const data = Buffer.from(event.data.buffer, event.data.byteOffset, event.data.byteLength);
     // JSON text needs no line break; one that was published with some must not end the data early.
     if (LINE_BREAK.test(data.toString("latin1"))) {
@@ -45,10 +48,10 @@ export function createVendorFrames({ metrics }: ServiceKit, log: SubjectLog): Ve
   }
 
   return {
-    frameOf(event) {
+    frameOf(event, epoch) {
       let frame = encoded.get(event);
       if (frame === undefined) {
-        frame = encode(event);
+        frame = encode(event, epoch);
         encoded.set(event, frame);
       }
       return frame;
