@@ -45,6 +45,7 @@ interface Bucket {
   readonly own: TokenBucket;
   /** Tokens that were let through and that Redis does not know of. */
   owed: number;
+  takenAtMs: number;
   /** Until when the bucket of all replicas is empty, by the clock of `performance`. */
   emptyUntilMs: number;
   paying: Promise<void> | null;
@@ -61,9 +62,10 @@ const BUCKETS = 100_000;
  * Rates that all replicas of a service count together, in Redis.
  *
  * A request must not cost a trip to Redis: a backend posts thousands of orders a second. So a replica lets a tenth of the
- * burst through on credit and pays for it in one trip, which begins when half of the credit is used. A request waits only
- * when all of it is used before Redis has answered, and no longer than `waitMs`. In the long run every token is paid for,
- * so the rate is exact; a burst may be larger by the credit of each replica.
+ * burst through on credit and pays for it in one trip, which begins when the credit is used. A request waits only when it
+ * comes before Redis has answered, and no longer than `waitMs`. What a person owes who was quiet for as long as an empty
+ * bucket takes to fill is forgotten, so that those who ask little cost Redis nothing. All else is paid for in the long run:
+ * only a burst is inexact, by the credit of each replica.
  *
  * Each replica keeps a bucket of its own too. It is asked first, since what it refuses the common one would refuse as
  * well, and it is the only one while Redis is away: limits fail open.
@@ -117,7 +119,7 @@ export function openSharedRates(options: {
 
   function open(name: RateName, rate: Rate): SharedRate {
     const credit = Math.max(1, Math.floor(rate.burst * CREDIT));
-    const payAt = Math.ceil(credit / 2);
+    const fillMs = (rate.burst / rate.perSecond) * 1_000;
     const buckets = new LRUCache<string, Bucket>({ max: BUCKETS });
 
     function bucketOf(id: PersonId | VendorId, nowMs: number): Bucket {
@@ -125,7 +127,7 @@ export function openSharedRates(options: {
       if (!bucket) {
         const own = new TokenBucket(rate, nowMs);
         const key = rateKey(service, name, id);
-        bucket = { key, own, owed: 0, emptyUntilMs: 0, paying: null };
+        bucket = { key, own, owed: 0, takenAtMs: nowMs, emptyUntilMs: 0, paying: null };
         buckets.set(id, bucket);
       }
       return bucket;
@@ -153,6 +155,8 @@ export function openSharedRates(options: {
         if (nowMs < bucket.emptyUntilMs) return refuse(bucket.emptyUntilMs - nowMs);
         const verdict = bucket.own.take(rate, nowMs);
         if (!verdict.ok) return refuse(verdict.retryAfterMs);
+        if (nowMs - bucket.takenAtMs >= fillMs && !bucket.paying) bucket.owed = 0;
+        bucket.takenAtMs = nowMs;
         while (bucket.owed >= credit && bucket.paying) {
           await bucket.paying;
           nowMs = performance.now();
@@ -163,7 +167,7 @@ export function openSharedRates(options: {
           return verdict;
         }
         bucket.owed += 1;
-        if (bucket.owed >= payAt) bucket.paying ??= pay(bucket);
+        if (bucket.owed >= credit) bucket.paying ??= pay(bucket);
         return verdict;
       },
     };
