@@ -209,11 +209,11 @@ test("E19: without Redis each replica counts alone and says so; when it is back 
 
 test("E19: a Redis that hangs holds up a burst once, and no longer than a request may wait", async () => {
   const { rate, unknown } = await openReplica(SLOW, 100);
-  await admin.call("CLIENT", "PAUSE", "1000", "ALL");
+  await admin.call("CLIENT", "PAUSE", "3000", "ALL");
   const startMs = performance.now();
   expect(await takeMany([rate], newPerson(), 100)).toBe(100);
   expect(await takeMany([rate], newPerson(), 100)).toBe(100);
-  expect(performance.now() - startMs).toBeLessThan(900);
+  expect(performance.now() - startMs).toBeLessThan(2_500);
   expect(await unknown()).toBeGreaterThan(0);
   await admin.ping();
 });

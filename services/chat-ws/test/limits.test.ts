@@ -7,11 +7,11 @@ import { type Chat, call, connectAs, newName, say, startChat } from "./start-cha
 let chat: Chat;
 beforeAll(async () => {
   chat = await startChat({
-    MESSAGES_PER_SECOND: "10",
+    MESSAGES_PER_SECOND: "1",
     MESSAGES_BURST: "20",
-    CONVERSATIONS_PER_MINUTE: "60",
+    CONVERSATIONS_PER_MINUTE: "6",
     CONVERSATIONS_BURST: "20",
-    REQUESTS_PER_SECOND: "5",
+    REQUESTS_PER_SECOND: "2",
     // A busy machine answers late, and a replica would count alone.
     RATE_WAIT_MS: "5000",
     REDIS_TIMEOUT_MS: "5000",
@@ -44,12 +44,16 @@ test("C10: a user who sends through both replicas sends as much as through one, 
   const { answers, seconds } = await inTurns(60, send);
   const taken = answers.filter(({ type }) => type === "ack").length;
   expect(taken).toBeGreaterThanOrEqual(20);
-  expect(taken).toBeLessThanOrEqual(20 + 10 * seconds + 2 * 2 + 1);
-  const refused = answers.find(({ type }) => type === "error");
+  expect(taken).toBeLessThanOrEqual(20 + seconds + 2 * 2 + 1);
+  const refused = answers.findLast(({ type }) => type === "error");
   expect(refused).toMatchObject({ code: "rate-limited", retryable: true });
   const refusedAtMs = performance.now();
-  await until(async () => (await send(0)).type === "ack", { what: "a message is taken" });
-  expect(performance.now() - refusedAtMs).toBeLessThan(2_000);
+  await until(async () => (await send(0)).type === "ack", {
+    what: "a message is taken",
+    timeoutMs: 15_000,
+  });
+  // The clock of a busy machine is late.
+  expect(performance.now() - refusedAtMs).toBeLessThan(refused.retryAfterMs + 2_000);
   for (const socket of sockets) socket.close();
 });
 
@@ -60,7 +64,7 @@ test("C7: a buyer opens so many conversations and no more, through any replica a
   );
   const taken = answers.filter(({ status }) => status === 201).length;
   expect(taken).toBeGreaterThanOrEqual(20);
-  expect(taken).toBeLessThanOrEqual(20 + seconds + 2 * 2 + 1);
+  expect(taken).toBeLessThanOrEqual(20 + seconds / 10 + 2 * 2 + 1);
   const refused = answers.find(({ status }) => status === 429);
   expect(refused?.body).toMatchObject({ code: "rate-limited" });
   expect(Number(refused?.headers.get("retry-after"))).toBeGreaterThan(0);
@@ -87,7 +91,7 @@ test("E19: requests of one person are limited over both replicas", async () => {
   );
   const taken = answers.filter(({ status }) => status === 200).length;
   expect(taken).toBeGreaterThanOrEqual(60);
-  expect(taken).toBeLessThanOrEqual(60 + 5 * seconds + 2 * 6 + 1);
+  expect(taken).toBeLessThanOrEqual(60 + 2 * seconds + 2 * 6 + 1);
   expect((await call(chat.replicas[0], newBuyer(), "conversations")).status).toBe(200);
   // A socket is no request: it is limited by itself.
   const socket = await connectAs(chat.replicas[0], buyer);

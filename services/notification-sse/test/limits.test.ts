@@ -18,8 +18,8 @@ beforeAll(async () => {
     // A busy machine answers late, and a replica would count alone.
     RATE_WAIT_MS: "5000",
     REDIS_TIMEOUT_MS: "5000",
-    REQUESTS_BURST: "40",
-    OPENINGS_PER_SECOND: "2",
+    REQUESTS_BURST: "100",
+    OPENINGS_PER_SECOND: "1",
     OPENINGS_BURST: "20",
   });
 });
@@ -39,7 +39,7 @@ async function newStaff() {
 }
 
 /** The clock of a busy machine is late. */
-const LATE_MS = 1_000;
+const LATE_MS = 2_000;
 
 test("E19: a person who lists orders 1,000 times through two replicas is answered as often as the limit says, not twice as often", async () => {
   const { vendorId, list } = await newStaff();
@@ -54,8 +54,8 @@ test("E19: a person who lists orders 1,000 times through two replicas is answere
   const refused = answers.filter(({ response }) => response.status === 429);
   const taken = answers.length - refused.length;
   // The burst, what came since, and what each replica lets through before it asks.
-  expect(taken).toBeGreaterThanOrEqual(40);
-  expect(taken).toBeLessThanOrEqual(40 + 5 * seconds + 2 * 4 + 1);
+  expect(taken).toBeGreaterThanOrEqual(100);
+  expect(taken).toBeLessThanOrEqual(100 + 5 * seconds + 2 * 10 + 1);
   expect(refused[0]?.body).toMatchObject({ code: "rate-limited", status: 429 });
 
   // A colleague is another person, and a backend has a limit of its own.
@@ -68,11 +68,17 @@ test("E19: the wait that a refusal names is enough, on every replica", async () 
   const { list } = await newStaff();
   const status = async (replica: 0 | 1) => (await list(replica)).response.status;
   for (const replica of [0, 1] as const) {
-    await until(async () => (await status(replica)) === 429, { what: "a refusal" });
+    await until(async () => (await status(replica)) === 429, {
+      what: "a refusal",
+      timeoutMs: 10_000,
+    });
     const { response } = await list(replica);
     const waitMs = Number(response.headers.get("retry-after")) * 1_000;
     const refusedAtMs = performance.now();
-    await until(async () => (await status(replica)) === 200, { what: "an answer" });
+    await until(async () => (await status(replica)) === 200, {
+      what: "an answer",
+      timeoutMs: 10_000,
+    });
     expect(performance.now() - refusedAtMs).toBeLessThan(waitMs + LATE_MS);
   }
 });
@@ -110,12 +116,12 @@ test("E20 E5: streams that are opened and closed at once are refused past the li
   const startMs = performance.now();
   const openings = [];
   // Fewer than the requests that a person may make.
-  for (let count = 0; count < 38; count += 1) openings.push(await open(count % 2 ? 0 : 1));
+  for (let count = 0; count < 60; count += 1) openings.push(await open(count % 2 ? 0 : 1));
   const seconds = (performance.now() - startMs) / 1_000;
   const refused = openings.filter(({ first }) => first.event === "error");
   const opened = openings.length - refused.length;
   expect(opened).toBeGreaterThanOrEqual(20);
-  expect(opened).toBeLessThanOrEqual(20 + 2 * seconds + 2 * 2 + 1);
+  expect(opened).toBeLessThanOrEqual(20 + seconds + 2 * 2 + 1);
   const [one] = refused;
   if (!one) throw new Error("nothing was refused");
   const told = JSON.parse(one.first.data);
@@ -126,7 +132,10 @@ test("E20 E5: streams that are opened and closed at once are refused past the li
   const last = openings.findLast(({ first }) => first.event === "error");
   const { retryAfterMs } = JSON.parse(last?.first.data ?? "");
   const refusedAtMs = performance.now();
-  await until(async () => (await open(0)).first.event === "resume", { what: "a stream" });
+  await until(async () => (await open(0)).first.event === "resume", {
+    what: "a stream",
+    timeoutMs: 15_000,
+  });
   expect(performance.now() - refusedAtMs).toBeLessThan(retryAfterMs + LATE_MS);
 });
 
@@ -136,8 +145,8 @@ test("E19 E20: without Redis each replica limits what it alone can count, and no
   try {
     const { vendorId, token, list } = await newStaff();
     const statuses = [];
-    for (let count = 0; count < 60; count += 1) statuses.push((await list(0)).response.status);
-    expect(statuses.slice(0, 40)).toEqual(Array(40).fill(200));
+    for (let count = 0; count < 130; count += 1) statuses.push((await list(0)).response.status);
+    expect(statuses.slice(0, 100)).toEqual(Array(100).fill(200));
     expect(statuses).toContain(429);
     expect((await before.list(1)).response.status).toBe(200);
     const stream = await openVendorStream(notification.replicas[1], vendorId, { token });
@@ -149,9 +158,9 @@ test("E19 E20: without Redis each replica limits what it alone can count, and no
   await until(
     async () => {
       const { list } = await newStaff();
-      const sides = Array.from({ length: 80 }, (_, index) => list(index % 2 ? 0 : 1));
+      const sides = Array.from({ length: 220 }, (_, index) => list(index % 2 ? 0 : 1));
       const answers = await Promise.all(sides);
-      return answers.filter(({ response }) => response.status === 200).length <= 60;
+      return answers.filter(({ response }) => response.status === 200).length <= 150;
     },
     { what: "the limit holds over both replicas", timeoutMs: 20_000 },
   );

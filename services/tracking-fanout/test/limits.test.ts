@@ -12,7 +12,7 @@ import {
 let tracking: Tracking;
 beforeAll(async () => {
   tracking = await startTracking({
-    REQUESTS_PER_SECOND: "5",
+    REQUESTS_PER_SECOND: "1",
     // A busy machine answers late, and a replica would count alone.
     RATE_WAIT_MS: "5000",
     REDIS_TIMEOUT_MS: "5000",
@@ -39,7 +39,7 @@ test("E19 E20: one person's requests and sockets are limited over both replicas,
   const seconds = (performance.now() - startMs) / 1_000;
   const taken = statuses.filter((status) => status === 200).length;
   expect(taken).toBeGreaterThanOrEqual(40);
-  expect(taken).toBeLessThanOrEqual(40 + 5 * seconds + 2 * 4 + 1);
+  expect(taken).toBeLessThanOrEqual(40 + seconds + 2 * 4 + 1);
   for (let turn = 0; turn < 100; turn += 1) {
     expect((await putDelivery(tracking.fanout[0], deliveryId, delivery)).status).toBe(200);
   }
