@@ -14,6 +14,7 @@ import { startSimulator } from "./simulator.ts";
 import { supervise } from "./supervise.ts";
 
 const CONNECTIONS_PER_ADDRESS = 5_000;
+const REQUESTS_PER_ADDRESS = 20_000;
 const READY_POLL_MS = 200;
 
 const say = (line: string) => console.log(line);
@@ -89,6 +90,7 @@ keep(
     logFile: logFile("gateway"),
     upstreams,
     connectionsPerAddress: CONNECTIONS_PER_ADDRESS,
+    requestsPerAddress: REQUESTS_PER_ADDRESS,
     allowedOrigins: devOrigins(ports),
     webRoot: join(CHECKOUT, "services/web/dist"),
     demoDirectoryFile: directoryFile,

@@ -1,6 +1,6 @@
 import { type ReservedPort, reservePort } from "@localstreet/stores/free-port";
 import { type Certificate, ensureCertificate } from "./certificate.ts";
-import { DEFAULT_CONNECTIONS_PER_ADDRESS } from "./gateway.ts";
+import { DEFAULT_CONNECTIONS_PER_ADDRESS, DEFAULT_REQUESTS_PER_ADDRESS } from "./gateway.ts";
 
 /** Where the gateway will listen and what it allows, agreed on before the services start. */
 export interface GatewayPlan {
@@ -11,6 +11,7 @@ export interface GatewayPlan {
     | undefined;
   readonly allowedOrigins: readonly string[];
   readonly connectionsPerAddress: number;
+  readonly requestsPerAddress: number;
   readonly streamIdleMs: number | undefined;
   /** Frees the ports for the gateway. */
   releasePorts(): Promise<void>;
@@ -26,6 +27,7 @@ export interface GatewayPlanOptions {
 
 /** A browser with many tabs, a load test and the simulator all come from one address here. */
 const CONNECTIONS_WITH_SIMULATOR = 5_000;
+const REQUESTS_WITH_SIMULATOR = 20_000;
 
 /** @throws when `port` is taken, a variable is wrong, or the certificate cannot be made. */
 export async function planGateway(
@@ -41,6 +43,9 @@ export async function planGateway(
   const connectionsPerAddress =
     wholeNumber(env, "GATEWAY_CONNECTIONS_PER_ADDRESS") ??
     (options.withSimulator ? CONNECTIONS_WITH_SIMULATOR : DEFAULT_CONNECTIONS_PER_ADDRESS);
+  const requestsPerAddress =
+    wholeNumber(env, "GATEWAY_REQUESTS_PER_ADDRESS") ??
+    (options.withSimulator ? REQUESTS_WITH_SIMULATOR : DEFAULT_REQUESTS_PER_ADDRESS);
   const streamIdleMs = wholeNumber(env, "GATEWAY_STREAM_IDLE_MS");
   const certificate = options.tls && (await ensureCertificate(tlsDir, { logFile }));
   const plain = await reserve(options.preferredPort ?? 0, options.port);
@@ -60,6 +65,7 @@ export async function planGateway(
       },
     allowedOrigins: list(env.ALLOWED_ORIGINS) ?? ownOrigins,
     connectionsPerAddress,
+    requestsPerAddress,
     streamIdleMs,
     async releasePorts() {
       await plain.release();

@@ -12,6 +12,9 @@ import type { ServiceName } from "./services.ts";
 /** `PROTOCOL.md` E8. */
 export const DEFAULT_CONNECTIONS_PER_ADDRESS = 100;
 
+/** `PROTOCOL.md` E21: twenty people of one office, each at the limit of E19. */
+export const DEFAULT_REQUESTS_PER_ADDRESS = 1_000;
+
 /** A connection without a byte from its service for so long is over: keepalives and pings come every 25 s. */
 const STREAM_IDLE_MS = 35_000;
 
@@ -23,6 +26,8 @@ export interface GatewaySettings {
   /** Every replica of every service, as `host:port`. */
   readonly upstreams: Readonly<Record<ServiceName, readonly string[]>>;
   readonly connectionsPerAddress: number;
+  /** A second; twice as many may come at once. */
+  readonly requestsPerAddress: number;
   /** Origins whose pages may read what the gateway itself answers (PROTOCOL.md E11). */
   readonly allowedOrigins: readonly string[];
   /** 35 s when it is absent. */
@@ -40,6 +45,8 @@ export function renderGatewayConfig(settings: GatewaySettings): string {
     LISTEN: settings.listen,
     TLS: settings.tls === undefined ? "" : tlsListener(settings.tls),
     CONNECTIONS_PER_ADDRESS: String(settings.connectionsPerAddress),
+    REQUESTS_PER_ADDRESS: String(settings.requestsPerAddress),
+    REQUESTS_BURST: String(settings.requestsPerAddress * 2),
     ALLOWED_ORIGINS: settings.allowedOrigins.map(originLine).join("\n"),
     STREAM_IDLE: `${settings.streamIdleMs ?? STREAM_IDLE_MS}ms`,
     WEB_ROOT: JSON.stringify(settings.webRoot),

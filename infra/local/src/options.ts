@@ -31,6 +31,7 @@ Variables of the services (AUTH_JWT_SECRET, AUTH_JWKS_FILE, AUTH_JWKS_URL, LOG_L
 are
 
   GATEWAY_CONNECTIONS_PER_ADDRESS    connections that one address may have (100; 5000 with the simulator)
+  GATEWAY_REQUESTS_PER_ADDRESS       requests a second of one address (1000; 20000 with the simulator)
   GATEWAY_STREAM_IDLE_MS             silence of a service that ends a stream or a WebSocket (35000)
   SIMULATOR_SEED, SIMULATOR_SPEED    which city (1), and how fast its time runs (1)
   LOCALSTREET_DIR                    where the data is kept (.localstreet)

@@ -75,6 +75,7 @@ describe("E11: what the gateway itself answers", () => {
         "tracking-fanout": [],
       },
       connectionsPerAddress: 1,
+      requestsPerAddress: 10_000,
       webRoot: "/",
     };
     for (const origin of ['https://a" b; }', "https://shop.example/", "*", "null", ""]) {

@@ -36,7 +36,9 @@ export interface GatewayStage {
  * A gateway before services that say what they were asked: one replica of `notification-sse`, two of `chat-ws`, one of
  * `tracking-fanout` beside a dead one, and of `tracking-ingest` a dead one alone.
  */
-export async function startGatewayStage(): Promise<GatewayStage> {
+export async function startGatewayStage(
+  options: { requestsPerAddress?: number } = {},
+): Promise<GatewayStage> {
   const folder = await mkdtemp(join(tmpdir(), "localstreet-gateway-"));
   const webRoot = join(folder, "web");
   await mkdir(join(webRoot, "assets"), { recursive: true });
@@ -61,6 +63,7 @@ export async function startGatewayStage(): Promise<GatewayStage> {
     webRoot,
     demoDirectoryFile: join(folder, "directory.json"),
     connectionsPerAddress: 12,
+    requestsPerAddress: options.requestsPerAddress ?? 10_000,
     allowedOrigins: ["https://shop.example"],
     streamIdleMs: 700,
     upstreams: {

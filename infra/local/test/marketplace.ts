@@ -26,6 +26,10 @@ export async function startTestPlatform(
         AUTH_JWT_SECRET: TEST_SECRET,
         GATEWAY_CONNECTIONS_PER_ADDRESS: "1000",
         CONNECTIONS_PER_USER: "1000",
+        REQUESTS_PER_SECOND: "1000",
+        REQUESTS_BURST: "1000",
+        OPENINGS_PER_SECOND: "1000",
+        OPENINGS_BURST: "1000",
         ...options.env,
       },
     });

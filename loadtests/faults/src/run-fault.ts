@@ -54,6 +54,11 @@ export async function runFault(fault: Fault, options: RunFaultOptions): Promise<
         GATEWAY_CONNECTIONS_PER_ADDRESS: "20000",
         // What a fault leaves half open still counts, and the same people come back many times.
         CONNECTIONS_PER_USER: "20000",
+        OPENINGS_PER_SECOND: "20000",
+        OPENINGS_BURST: "20000",
+        REQUESTS_PER_SECOND: "20000",
+        REQUESTS_BURST: "20000",
+        GATEWAY_REQUESTS_PER_ADDRESS: "100000",
         ...fault.env,
       },
     });

@@ -74,7 +74,9 @@ function readStream(
   vendorId: string,
   lastEventId: string | undefined,
 ): Promise<StoredPage> {
-  const identity = { role: "vendor", sub: "oracle-auditor", vendors: [vendorId] } as const;
+  // One person for all would be over what a person may do.
+  const sub = `auditor-of-${vendorId}`;
+  const identity = { role: "vendor", sub, vendors: [vendorId] } as const;
   return new Promise((resolve, reject) => {
     const events: StoredPage["events"] = [];
     let resume: ResumeEvent | undefined;
@@ -141,7 +143,7 @@ export async function* storedMessages(
 ): AsyncGenerator<StoredEntry> {
   for (let start = 0; start < vendorIds.length; start += VENDORS_OF_A_TOKEN) {
     const vendors = vendorIds.slice(start, start + VENDORS_OF_A_TOKEN);
-    const staff: Identity = { role: "vendor", sub: "oracle-auditor", vendors };
+    const staff: Identity = { role: "vendor", sub: `auditor-of-${conversationId}`, vendors };
     try {
       for await (const message of readMessages(target, staff, conversationId, 0)) {
         const { clientMessageId, messageId, seq } = message;

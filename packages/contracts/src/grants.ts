@@ -110,9 +110,12 @@ export const NATS_GRANTS: Record<StoreUser, NatsGrant> = {
 /** What a client does before its first command, and `INFO` to see whether Redis is still loading. */
 const connectToRedis = ["+hello", "+auth", "+ping", "+info", "+client|setname"];
 
-/** Counts of a service's own open connections, kept by scripts. */
+/** Counts of a service's own open connections, and the buckets of its rates, kept by scripts. */
 function countConnections(service: StoreUser): string[] {
-  return [`(~lease:${service}:* +eval +evalsha +hgetall +hset +hdel +pexpire +time +set +get)`];
+  return [
+    `(~lease:${service}:* +eval +evalsha +hgetall +hset +hdel +pexpire +time +set +get)`,
+    `(~rate:${service}:* +eval +evalsha +time +set +get)`,
+  ];
 }
 
 /**

@@ -45,6 +45,20 @@ export function connectionsKey(service: StoreUser, subject: ConnectionSubject): 
   return `lease:${service}:${subject}`;
 }
 
+/** What is limited over all replicas of a service. */
+export type RateName =
+  | "requests"
+  | "backend-requests"
+  | "openings"
+  | "messages"
+  | "conversations"
+  | "activity";
+
+/** The bucket of one person or vendor: when it is full again, in milliseconds since the epoch. It expires then. */
+export function rateKey(service: StoreUser, rate: RateName, id: PersonId | VendorId): string {
+  return `rate:${service}:${rate}:${idToken(id)}`;
+}
+
 /** Since when Redis knows connections of this service, in milliseconds since the epoch: not for long after a flush. */
 export function connectionsKnownSinceKey(service: StoreUser): string {
   return `lease:${service}:known-since`;

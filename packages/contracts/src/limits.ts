@@ -5,6 +5,16 @@ export const LIMITS = {
   frameBytes: 16 * 1024,
   authenticateMs: 5_000,
   connectionsPerUser: 10,
+  /** A page that is opened where 200 orders are new acknowledges each of them. */
+  requestsPerSecond: 50,
+  requestsBurst: 250,
+  /** More than a replica takes: what a backend meets first is how much the platform can do. */
+  backendRequestsPerSecond: 10_000,
+  backendRequestsBurst: 20_000,
+  /** Ten connections that break as soon as they are open, and come back after `retry:`, open four a second. */
+  openingsPerSecond: 5,
+  openingsBurst: 50,
+  rateWaitMs: 100,
   leaseMs: 30_000,
   leaseRefreshMs: 10_000,
   connectionAgeMs: 3_600_000,
@@ -17,6 +27,8 @@ export const LIMITS = {
   outboxBytes: 1024 * 1024,
   chatMessagesPerSecond: 10,
   chatMessagesBurst: 20,
+  conversationsPerMinute: 30,
+  conversationsBurst: 30,
   fixesPerSecond: 2,
   watchesPerConnection: 50,
   storeTimeoutMs: 5_000,

@@ -155,6 +155,8 @@ export const streamErrorSchema = z.object({
   code: z.string(),
   message: z.string(),
   retryable: z.boolean(),
+  /** When to come back, where that is known; `retry:` is never earlier. */
+  retryAfterMs: z.number().optional(),
 });
 
 /** `token-expiring`: whoever has a newer token comes back with it; at `expiresAt` the stream ends. */

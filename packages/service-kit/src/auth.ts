@@ -41,15 +41,22 @@ export interface Authenticator {
    */
   verifyToken(token: string): Promise<Principal>;
   /**
-   * The caller of a request (PROTOCOL.md A3, A6).
+   * The caller of a request (PROTOCOL.md A3, A6), which counts as one of that person's (E19).
    *
-   * @throws {Problem} as `verifyToken`, and `forbidden` when the role is none of `roles`.
+   * @throws {Problem} as `verifyToken`, `rate-limited`, and `forbidden` when the role is none of `roles`.
    */
   authenticate(request: { headers: IncomingHttpHeaders }, ...roles: Role[]): Promise<Principal>;
+  /** As `authenticate` of the upgrade to a WebSocket, which counts as an opening (E20) and is refused as that is. */
+  authenticateUpgrade(
+    request: { headers: IncomingHttpHeaders },
+    ...roles: Role[]
+  ): Promise<Principal>;
   /** Where the request carries a token, without checking it. */
   tokenOf(headers: IncomingHttpHeaders): RequestToken;
   /** Refuses revoked tokens from now on (PROTOCOL.md A9). */
   refuseRevoked(revocations: RevocationList): void;
+  /** From now on `count` is asked for each request that `authenticate` lets in; it throws when there were too many. */
+  countRequests(count: (principal: Principal) => Promise<void>): void;
   /** Whether the token of somebody who is connected has been revoked since. */
   isRevoked(principal: Principal): boolean;
 }
@@ -90,6 +97,7 @@ export function createAuthenticator(
   const verify = tokenVerifier(keys, options.issuer);
 
   let revocations: RevocationList = { isRevoked: () => false };
+  let count: (principal: Principal) => Promise<void> = async () => {};
 
   function isRevoked({ personId, issuedAtSeconds }: Principal): boolean {
     return revocations.isRevoked(personId, issuedAtSeconds);
@@ -126,6 +134,17 @@ export function createAuthenticator(
     return ours ? { from: "cookie", token: cookie } : { from: "foreign-cookie" };
   }
 
+  async function callerOf({ headers }: { headers: IncomingHttpHeaders }): Promise<Principal> {
+    const found = tokenOf(headers);
+    if (!("token" in found)) throw new Problem("unauthenticated");
+    return await verifyToken(found.token);
+  }
+
+  function requireRole(principal: Principal, roles: readonly Role[]): Principal {
+    if (!roles.includes(principal.role)) throw new Problem("forbidden");
+    return principal;
+  }
+
   return {
     verifyToken,
     tokenOf,
@@ -133,12 +152,17 @@ export function createAuthenticator(
     refuseRevoked(list) {
       revocations = list;
     },
+    countRequests(countOne) {
+      count = countOne;
+    },
     async authenticate(request, ...roles) {
-      const found = tokenOf(request.headers);
-      if (!("token" in found)) throw new Problem("unauthenticated");
-      const principal = await verifyToken(found.token);
-      if (!roles.includes(principal.role)) throw new Problem("forbidden");
-      return principal;
+      const principal = await callerOf(request);
+      // What is refused for its role costs something too.
+      await count(principal);
+      return requireRole(principal, roles);
+    },
+    async authenticateUpgrade(request, ...roles) {
+      return requireRole(await callerOf(request), roles);
     },
   };
 }

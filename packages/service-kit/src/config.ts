@@ -64,8 +64,26 @@ export const redisEnv = {
 
 export const postgresEnv = { DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }) };
 
+/** How many requests one person may make, and one backend, over all replicas (PROTOCOL.md E19). */
+export const requestsEnv = {
+  REQUESTS_PER_SECOND: countEnv(LIMITS.requestsPerSecond),
+  REQUESTS_BURST: countEnv(LIMITS.requestsBurst),
+  BACKEND_REQUESTS_PER_SECOND: countEnv(LIMITS.backendRequestsPerSecond),
+  BACKEND_REQUESTS_BURST: countEnv(LIMITS.backendRequestsBurst),
+  /** How long a request waits at most to learn from Redis whether it is within a rate, in milliseconds. */
+  RATE_WAIT_MS: countEnv(LIMITS.rateWaitMs),
+};
+
+/** Streams and WebSockets that one person opens, over all replicas (E20). */
+export const openingsEnv = {
+  OPENINGS_PER_SECOND: countEnv(LIMITS.openingsPerSecond),
+  OPENINGS_BURST: countEnv(LIMITS.openingsBurst),
+};
+
 /** Variables of a service that holds connections open. Those of one user are counted in Redis (PROTOCOL.md E9). */
 export const connectionEnv = {
+  ...requestsEnv,
+  ...openingsEnv,
   CONNECTIONS_PER_USER: countEnv(LIMITS.connectionsPerUser),
   /** How long the connections of a replica that says nothing more count, and how often it says them all again. */
   LEASE_MS: countEnv(LIMITS.leaseMs),
@@ -90,6 +108,8 @@ export const socketEnv = {
 export type CommonConfig = z.infer<z.ZodObject<typeof commonEnv>>;
 export type RedisConfig = z.infer<z.ZodObject<typeof redisEnv>>;
 export type NatsConfig = z.infer<z.ZodObject<typeof natsEnv>>;
+export type RequestsConfig = z.infer<z.ZodObject<typeof requestsEnv>>;
+export type OpeningsConfig = z.infer<z.ZodObject<typeof openingsEnv>>;
 export type ConnectionConfig = z.infer<z.ZodObject<typeof connectionEnv>>;
 export type SocketConfig = z.infer<z.ZodObject<typeof socketEnv>>;
 

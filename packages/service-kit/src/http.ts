@@ -147,10 +147,11 @@ function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: Prob
 
 /** The whole stream of a refusal that an EventSource comes back from (PROTOCOL.md A8, E5). */
 function encodeRefusal(problem: Problem): string {
+  const { retryAfterMs } = problem;
+  const spreadMs =
+    RETRY_SPREAD_MS.from + Math.random() * (RETRY_SPREAD_MS.to - RETRY_SPREAD_MS.from);
   const retryMs =
-    problem.code === "token-expired"
-      ? EXPIRED_RETRY_MS
-      : RETRY_SPREAD_MS.from + Math.random() * (RETRY_SPREAD_MS.to - RETRY_SPREAD_MS.from);
+    problem.code === "token-expired" ? EXPIRED_RETRY_MS : spreadMs + (retryAfterMs ?? 0);
   return encodeSseEvent({
     retryMs,
     event: "error",
@@ -158,6 +159,7 @@ function encodeRefusal(problem: Problem): string {
       code: problem.code,
       message: problem.message,
       retryable: problem.retryable,
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     }),
   });
 }

@@ -19,6 +19,7 @@ import type { ConnectionLeases } from "./connection-leases.ts";
 import { problemOf } from "./http.ts";
 import { type Rate, TokenBucket } from "./rate-limit.ts";
 import type { ServiceKit } from "./service.ts";
+import type { SharedRate } from "./shared-rate.ts";
 
 /** One authenticated WebSocket. `Data` is the service's own state of it. */
 export interface SocketSession<Data> {
@@ -51,6 +52,8 @@ export interface SocketHandlers<F extends ClientFrame, Data> {
 export interface SocketContext<F extends ClientFrame, Data> extends SocketHandlers<F, Data> {
   readonly kit: ServiceKit<CommonConfig & SocketConfig>;
   readonly leases: ConnectionLeases;
+  /** Of the sockets that one person opens. */
+  readonly openings: SharedRate;
   /** Of the frames of one socket. */
   readonly frameRate: Rate;
   /** The server closes a socket, for whatever reason. */
@@ -126,13 +129,13 @@ export class OpenSocket<F extends ClientFrame, Data> implements SocketSession<Da
     this.connection.send(encodeTextFrame(JSON.stringify(frame)));
   }
 
-  /** `goaway`, what is queued before it, and the close. */
-  end(code: CloseCode, reason: string): void {
+  /** `goaway`, what is queued before it, and the close. The client comes back after `atLeastMs` or up to 5 s later. */
+  end(code: CloseCode, reason: string, atLeastMs = 0): void {
     if (this.#closing) return;
     this.#closing = true;
     this.#route.onEnd(code);
     const reconnect = code !== CLOSE.forbidden && code !== CLOSE.malformed;
-    const retryAfterMs = Math.round(Math.random() * RECONNECT_SPREAD_MS);
+    const retryAfterMs = Math.round(atLeastMs + Math.random() * RECONNECT_SPREAD_MS);
     // A reader that is too slow for its frames would not read this one either.
     if (code !== CLOSE.slowReader) {
       this.send({ type: "goaway", code, reason, reconnect, retryAfterMs });
@@ -207,9 +210,17 @@ export class OpenSocket<F extends ClientFrame, Data> implements SocketSession<Da
     });
   }
 
-  /** Whether this connection is among those that the person may have (PROTOCOL.md E9); if not, it is ended. */
+  /** Whether the person may open this connection (PROTOCOL.md E9, E20); if not, it is ended. */
   async #isCounted({ personId }: Principal, ref: number | undefined): Promise<boolean> {
-    const { kit, leases } = this.#route;
+    const { kit, leases, openings } = this.#route;
+    const opening = await openings.take(personId);
+    if (!opening.ok) {
+      if (this.#closing) return false;
+      const { retryAfterMs } = opening;
+      this.#answer(new Problem("rate-limited", undefined, { retryAfterMs }), ref);
+      this.end(CLOSE.tooMany, "opened too often", retryAfterMs);
+      return false;
+    }
     const connections = userConnections(personId);
     const verdict = await leases.acquire(connections, kit.config.CONNECTIONS_PER_USER);
     if (verdict === "too-many") {

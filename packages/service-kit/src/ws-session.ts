@@ -9,6 +9,7 @@ import type { CommonConfig, SocketConfig } from "./config.ts";
 import type { ConnectionLeases } from "./connection-leases.ts";
 import { REPLICA_HEADER } from "./http.ts";
 import type { ServiceKit } from "./service.ts";
+import type { SharedRate } from "./shared-rate.ts";
 import { type ClientFrame, OpenSocket, type SocketHandlers } from "./socket-session.ts";
 import { spreadOver } from "./spread-over.ts";
 
@@ -25,15 +26,19 @@ const SWEEP_MS = 500;
 
 /**
  * A WebSocket route with everything that chat and tracking do alike: authentication at the upgrade or by the first
- * frame (PROTOCOL.md A4), the end of a token (A7), checked frames (E2), liveness and closes (E3, E4), how many (E9) and how
- * old they may be (E10).
+ * frame (PROTOCOL.md A4), the end of a token (A7), checked frames (E2), liveness and closes (E3, E4), how many (E9), how
+ * often (E20) and how old they may be (E10).
  *
  * `onFrame` handles one frame of a session at a time, in order. A `Problem` that it throws, and an error that calls
  * itself `retryable`, is answered under the frame's `ref`; any other error is logged and answered as `internal`.
  */
 export async function registerSocketRoute<F extends ClientFrame, Data>(
   kit: ServiceKit<CommonConfig & SocketConfig>,
-  route: SocketHandlers<F, Data> & { readonly path: string; readonly leases: ConnectionLeases },
+  route: SocketHandlers<F, Data> & {
+    readonly path: string;
+    readonly leases: ConnectionLeases;
+    readonly openings: SharedRate;
+  },
 ): Promise<SocketRoute> {
   const { config, http, logger, authenticator, metrics } = kit;
   const sockets = new Set<OpenSocket<F, Data>>();
@@ -54,6 +59,7 @@ export async function registerSocketRoute<F extends ClientFrame, Data>(
   const context = {
     kit,
     leases: route.leases,
+    openings: route.openings,
     frameRate: { perSecond: config.FRAMES_PER_SECOND, burst: config.FRAMES_PER_SECOND * 2 },
     roles: route.roles,
     frameSchema: route.frameSchema,
@@ -98,7 +104,7 @@ export async function registerSocketRoute<F extends ClientFrame, Data>(
         if (found.from === "foreign-cookie") throw new Problem("forbidden", "Foreign origin");
         if (found.from === "nowhere") upgrades.set(request, { response });
         else {
-          const principal = await authenticator.authenticate(request, ...route.roles);
+          const principal = await authenticator.authenticateUpgrade(request, ...route.roles);
           upgrades.set(request, { response, principal });
         }
       },

@@ -12,7 +12,9 @@ import { z } from "zod";
 import { commonEnv, readConfig, redisEnv, socketEnv } from "../src/config.ts";
 import { openConnectionLeases } from "../src/connection-leases.ts";
 import { openRedis } from "../src/redis.ts";
+import { openingsRate } from "../src/request-limits.ts";
 import { type RunningService, startService } from "../src/service.ts";
+import { openSharedRates } from "../src/shared-rate.ts";
 import { signToken } from "../src/sign-token.ts";
 import { registerSocketRoute, type SocketRoute } from "../src/ws-session.ts";
 
@@ -41,6 +43,8 @@ function startEcho(
       AUTH_JWT_SECRET: SECRET,
       REDIS_URL: redisServer.url("chat-ws"),
       CONNECTIONS_PER_USER: "10000",
+      OPENINGS_PER_SECOND: "10000",
+      OPENINGS_BURST: "10000",
       ALLOWED_ORIGINS: "https://shop.example",
       ...env,
     }),
@@ -55,12 +59,20 @@ function startEcho(
         logger,
         metrics,
       });
-      const { authenticate } = kit.authenticator;
+      const rates = openSharedRates({
+        redis,
+        service: "chat-ws",
+        waitMs: config.RATE_WAIT_MS,
+        logger,
+        metrics,
+      });
+      const openings = openingsRate(config, rates);
+      const { authenticateUpgrade } = kit.authenticator;
       const authenticator = {
         ...kit.authenticator,
-        authenticate: async (...request: Parameters<typeof authenticate>) => {
+        authenticateUpgrade: async (...request: Parameters<typeof authenticateUpgrade>) => {
           await beforeAuthentication?.();
-          return await authenticate(...request);
+          return await authenticateUpgrade(...request);
         },
       };
       const route: SocketRoute = await registerSocketRoute(
@@ -68,6 +80,7 @@ function startEcho(
         {
           path: "/ws",
           leases,
+          openings,
           roles: ["buyer", "vendor"],
           frameSchema,
           onOpen: () => ({ said: 0 }),
@@ -401,6 +414,45 @@ describe("E9: connections of one person", () => {
         return first;
       })
       .toBe("in");
+    await Promise.all(replicas.map((service) => service.stop()));
+  });
+});
+
+describe("E20: how often one person opens a socket", () => {
+  test("E20 E3: over two replicas and both ways to authenticate one too many is refused with 4429, those that are open go on", async () => {
+    const env = { OPENINGS_PER_SECOND: "1", OPENINGS_BURST: "10" };
+    const replicas = [await startEcho(env), await startEcho(env)] as const;
+    const token = await tokenFor("buyer", 600, "bob");
+    const startMs = performance.now();
+    const clients: ReturnType<typeof open>[] = [];
+    const opened: ReturnType<typeof open>[] = [];
+    for (let count = 0; count < 20; count += 1) {
+      const service = replicas[count % 2 ? 1 : 0];
+      const byFrame = count % 3 === 0;
+      const client = byFrame ? open(service) : open(service, { authorization: `Bearer ${token}` });
+      if (byFrame) {
+        await client.opened;
+        client.send({ type: "authenticate", ref: 3, token });
+      }
+      await client.frame(({ type }) => type === "authenticated" || type === "goaway");
+      if (client.typed("authenticated").length > 0) opened.push(client);
+      clients.push(client);
+    }
+    const seconds = (performance.now() - startMs) / 1_000;
+    expect(opened.length).toBeGreaterThanOrEqual(10);
+    expect(opened.length).toBeLessThanOrEqual(10 + seconds + 2 * 1 + 1);
+    const refused = clients.filter((client) => !opened.includes(client));
+    for (const { closed, frames } of refused) {
+      expect(await closed).toBe(4429);
+      const [error, goaway] = frames;
+      expect(error).toMatchObject({ type: "error", code: "rate-limited", retryable: true });
+      expect(goaway).toMatchObject({ type: "goaway", code: 4429, reconnect: true });
+      expect(Number(goaway?.retryAfterMs)).toBeGreaterThanOrEqual(Number(error?.retryAfterMs));
+    }
+    for (const client of opened) {
+      client.send({ type: "say", ref: 1, text: "still here" });
+      await client.frame(({ ref, type }) => ref === 1 && type === "said");
+    }
     await Promise.all(replicas.map((service) => service.stop()));
   });
 });

@@ -5,9 +5,10 @@ import { openChatStore } from "@localstreet/db/chat-store";
 import { openPool } from "@localstreet/db/pool";
 import { openConnectionLeases } from "@localstreet/service-kit/connection-leases";
 import { natsOptions, registerNatsMetrics } from "@localstreet/service-kit/nats";
-import { createRateLimiter } from "@localstreet/service-kit/rate-limit";
 import { openRedis } from "@localstreet/service-kit/redis";
+import { limitRequests, openingsRate } from "@localstreet/service-kit/request-limits";
 import type { App, ServiceKit } from "@localstreet/service-kit/service";
+import { openSharedRates } from "@localstreet/service-kit/shared-rate";
 import { startCatchUp } from "./catch-up.ts";
 import { openChatFeed } from "./chat-feed.ts";
 import { registerChatMetrics } from "./chat-metrics.ts";
@@ -39,6 +40,14 @@ export async function buildApp(kit: ServiceKit<ChatConfig>): Promise<App> {
     logger,
     metrics: kit.metrics,
   });
+  const rates = openSharedRates({
+    redis,
+    service: "chat-ws",
+    waitMs: config.RATE_WAIT_MS,
+    logger,
+    metrics: kit.metrics,
+  });
+  limitRequests(kit, rates);
   const bus = await connectBus(natsOptions(kit));
   registerNatsMetrics(kit, bus);
   const revocations = await openRevocations(bus);
@@ -56,7 +65,11 @@ export async function buildApp(kit: ServiceKit<ChatConfig>): Promise<App> {
     logger,
   });
   bus.onReconnect(catchUp.now);
-  const membership = createMembership(store);
+  const conversationsRate = rates.open("conversations", {
+    perSecond: config.CONVERSATIONS_PER_MINUTE / 60,
+    burst: config.CONVERSATIONS_BURST,
+  });
+  const membership = createMembership(store, conversationsRate);
   const metrics = registerChatMetrics(kit, feed);
   const groupCommit = createGroupCommit({
     store,
@@ -74,15 +87,16 @@ export async function buildApp(kit: ServiceKit<ChatConfig>): Promise<App> {
     },
   });
   const sendMessage = createSendMessage({
-    limiter: createRateLimiter({
+    rate: rates.open("messages", {
       perSecond: config.MESSAGES_PER_SECOND,
       burst: config.MESSAGES_BURST,
     }),
     membership,
     groupCommit,
   });
-  registerHistoryRoutes(kit, { store, membership, sendMessage });
-  const socketRoute = await registerChatSocket(kit, { feed, leases, sendMessage });
+  registerHistoryRoutes(kit, { store, membership, sendMessage, conversationsRate });
+  const openings = openingsRate(config, rates);
+  const socketRoute = await registerChatSocket(kit, { feed, leases, openings, sendMessage });
 
   return {
     async drain(windowMs) {

@@ -27,6 +27,9 @@ export const chatConfigSchema = z.object({
   COMMIT_QUEUE: countEnv(5_000),
   MESSAGES_PER_SECOND: countEnv(LIMITS.chatMessagesPerSecond),
   MESSAGES_BURST: countEnv(LIMITS.chatMessagesBurst),
+  /** Conversations that one buyer opens, over all replicas (C7). */
+  CONVERSATIONS_PER_MINUTE: countEnv(LIMITS.conversationsPerMinute),
+  CONVERSATIONS_BURST: countEnv(LIMITS.conversationsBurst),
   /** How long a message may wait for the one before it until the table is asked. */
   REORDER_MS: millisecondsEnv(50),
   /** How often the table is asked what moved. */

@@ -8,6 +8,7 @@ import { Problem } from "@localstreet/contracts/problem";
 import type { ChatStore } from "@localstreet/db/chat-store";
 import { parseRequest } from "@localstreet/service-kit/http";
 import type { ServiceKit } from "@localstreet/service-kit/service";
+import { requireToken, type SharedRate } from "@localstreet/service-kit/shared-rate";
 import { z } from "zod";
 import type { ChatConfig } from "./config.ts";
 import type { Membership } from "./membership.ts";
@@ -18,9 +19,14 @@ const paramsSchema = z.object({ conversationId: conversationIdSchema });
 /** Conversations and their messages over HTTP (PROTOCOL.md C7, C8). */
 export function registerHistoryRoutes(
   { http, authenticator, config }: ServiceKit<ChatConfig>,
-  parts: { store: ChatStore; membership: Membership; sendMessage: SendMessage },
+  parts: {
+    store: ChatStore;
+    membership: Membership;
+    sendMessage: SendMessage;
+    conversationsRate: SharedRate;
+  },
 ): void {
-  const { store, membership, sendMessage } = parts;
+  const { store, membership, sendMessage, conversationsRate } = parts;
 
   http.post("/api/chat/conversations", async (request, reply) => {
     const principal = await authenticator.authenticate(request, "buyer", "service", "vendor");
@@ -39,6 +45,7 @@ export function registerHistoryRoutes(
     if (principal.role === "buyer" && buyerId !== principal.personId) {
       throw new Problem("not-found");
     }
+    if (principal.role === "buyer") await requireToken(conversationsRate, buyerId);
     const opened = await store.openConversation({ buyerId, vendorId, orderId });
     return reply.code(opened.isNew ? 201 : 200).send(opened.conversation);
   });

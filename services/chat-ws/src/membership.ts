@@ -3,6 +3,7 @@ import type { ConversationId, OrderId, VendorId } from "@localstreet/contracts/i
 import { Problem } from "@localstreet/contracts/problem";
 import type { ChatStore } from "@localstreet/db/chat-store";
 import type { Principal } from "@localstreet/service-kit/auth";
+import { requireToken, type SharedRate } from "@localstreet/service-kit/shared-rate";
 import { LRUCache } from "lru-cache";
 
 /** The part of a conversation that never changes. */
@@ -21,12 +22,20 @@ export interface Membership {
     principal: Principal,
     conversationId: ConversationId,
   ): Promise<{ sides: Sides; side: Exclude<ChatSide, "system"> }>;
-  /** The conversation of this buyer with the vendor, opened when there is none (PROTOCOL.md C2). */
+  /**
+   * The conversation of this buyer with the vendor, opened when there is none (PROTOCOL.md C2).
+   *
+   * @throws {Problem} `rate-limited` when the buyer opens too many (C7).
+   */
   openWith(buyer: Principal, vendorId: VendorId, orderId: OrderId | undefined): Promise<Sides>;
 }
 
-/** Remembers the sides of the `cacheSize` conversations used last. */
-export function createMembership(store: ChatStore, cacheSize = 50_000): Membership {
+/** Remembers the sides of the `cacheSize` conversations used last. `rate` is that at which a buyer opens new ones. */
+export function createMembership(
+  store: ChatStore,
+  rate: SharedRate,
+  cacheSize = 50_000,
+): Membership {
   const byId = new LRUCache<ConversationId, Sides>({ max: cacheSize });
   const bySides = new LRUCache<string, Sides>({ max: cacheSize });
 
@@ -55,6 +64,8 @@ export function createMembership(store: ChatStore, cacheSize = 50_000): Membersh
       const buyerId = buyer.personId;
       const known = bySides.get(`${buyerId} ${vendorId}`);
       if (known) return known;
+      // One that is there already counts as well, once on each replica: only the table knows that it is there.
+      await requireToken(rate, buyerId);
       const { conversation } = await store.openConversation({ buyerId, vendorId, orderId });
       return remember(conversation);
     },

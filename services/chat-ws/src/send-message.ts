@@ -1,7 +1,7 @@
 import type { AckFrame, SendMessageFrame } from "@localstreet/contracts/chat";
 import { Problem } from "@localstreet/contracts/problem";
 import type { Principal } from "@localstreet/service-kit/auth";
-import type { RateLimiter } from "@localstreet/service-kit/rate-limit";
+import { requireToken, type SharedRate } from "@localstreet/service-kit/shared-rate";
 import type { GroupCommit } from "./group-commit.ts";
 import type { Membership } from "./membership.ts";
 
@@ -23,11 +23,11 @@ export type SendMessage = (
 ) => Promise<Ack>;
 
 export function createSendMessage(options: {
-  limiter: RateLimiter;
+  rate: SharedRate;
   membership: Membership;
   groupCommit: GroupCommit;
 }): SendMessage {
-  const { limiter, membership, groupCommit } = options;
+  const { rate, membership, groupCommit } = options;
 
   /** A buyer may name the vendor instead of the conversation. */
   async function findSide(principal: Principal, { conversationId, to, orderId }: MessageRequest) {
@@ -43,10 +43,7 @@ export function createSendMessage(options: {
   }
 
   return async (principal, request, sessionId) => {
-    const verdict = limiter.take(principal.personId);
-    if (!verdict.ok) {
-      throw new Problem("rate-limited", undefined, { retryAfterMs: verdict.retryAfterMs });
-    }
+    await requireToken(rate, principal.personId);
     const { sides, side } = await findSide(principal, request);
     if (request.as !== undefined && (side !== "vendor" || request.as !== sides.vendorId)) {
       throw new Problem("not-found");

@@ -3,6 +3,7 @@ import { type Party, partyKey } from "@localstreet/contracts/subjects";
 import type { Principal } from "@localstreet/service-kit/auth";
 import type { ConnectionLeases } from "@localstreet/service-kit/connection-leases";
 import type { ServiceKit } from "@localstreet/service-kit/service";
+import type { SharedRate } from "@localstreet/service-kit/shared-rate";
 import { registerSocketRoute, type SocketRoute } from "@localstreet/service-kit/ws-session";
 import type { ChatFeed, ChatListener } from "./chat-feed.ts";
 import type { ChatConfig } from "./config.ts";
@@ -19,12 +20,19 @@ export async function registerChatSocket(
   {
     feed,
     leases,
+    openings,
     sendMessage,
-  }: { feed: ChatFeed; leases: ConnectionLeases; sendMessage: SendMessage },
+  }: {
+    feed: ChatFeed;
+    leases: ConnectionLeases;
+    openings: SharedRate;
+    sendMessage: SendMessage;
+  },
 ): Promise<SocketRoute> {
   return await registerSocketRoute<ChatClientFrame, SessionData>(kit, {
     path: "/api/chat/ws",
     leases,
+    openings,
     roles: ["buyer", "vendor"],
     frameSchema: chatClientFrameSchema,
     onOpen(session) {

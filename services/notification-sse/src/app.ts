@@ -7,10 +7,13 @@ import { openPool } from "@localstreet/db/pool";
 import { openConnectionLeases } from "@localstreet/service-kit/connection-leases";
 import { natsOptions, registerNatsMetrics } from "@localstreet/service-kit/nats";
 import { openRedis } from "@localstreet/service-kit/redis";
+import { limitRequests, openingsRate } from "@localstreet/service-kit/request-limits";
 import type { App, ServiceKit } from "@localstreet/service-kit/service";
+import { openSharedRates } from "@localstreet/service-kit/shared-rate";
 import type { NotificationConfig } from "./config.ts";
 import { registerDashboardRoutes } from "./dashboard/dashboard-routes.ts";
 import { openDashboards } from "./dashboard/dashboards.ts";
+import { limitOpenings } from "./limit-openings.ts";
 import { startOpsWebhook } from "./ops/ops-webhook.ts";
 import { registerAckRoute } from "./orders/ack-route.ts";
 import { registerBatchRoute } from "./orders/batch-route.ts";
@@ -69,7 +72,15 @@ export async function buildApp(kit: ServiceKit<NotificationConfig>): Promise<App
     logger,
     metrics: kit.metrics,
   });
-  const streams = openStreams(kit, leases);
+  const rates = openSharedRates({
+    redis,
+    service: "notification-sse",
+    waitMs: config.RATE_WAIT_MS,
+    logger,
+    metrics: kit.metrics,
+  });
+  limitRequests(kit, rates);
+  const streams = limitOpenings(openStreams(kit, leases), openingsRate(config, rates));
   const devices = openDevices({
     leases,
     timeoutMs: config.DEVICES_MS,
@@ -96,7 +107,7 @@ export async function buildApp(kit: ServiceKit<NotificationConfig>): Promise<App
   registerAckRoute(kit, { bus, feed, lookUp });
   registerStatusRoute(kit, { bus, feed, lookUp });
   registerOrdersRoutes(kit, { pool, log });
-  registerDashboardRoutes(kit, { dashboards, pool });
+  registerDashboardRoutes(kit, { dashboards, pool, rates });
   const longPolls = registerListRoute(kit, { followers, feed, devices, leases });
   registerStreamRoutes(kit, { followers, dashboards, streams, devices });
 

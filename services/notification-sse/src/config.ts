@@ -60,7 +60,7 @@ const settingsSchema = z.object({
   SUMMARY_REFRESH_MS: countEnv(5_000),
   /** Where the day of a vendor begins that has set no time zone (S40): an IANA name. */
   DEFAULT_TIME_ZONE: timeZoneSchema.default("UTC"),
-  /** Lines of activity that are taken of one vendor on one replica (S42). */
+  /** Lines of activity that are taken of one vendor over all replicas (S42). */
   ACTIVITY_PER_SECOND: countEnv(20),
   ACTIVITY_BURST: countEnv(40),
   /** Connections to Postgres, how long one may take to open, and a statement to answer, in milliseconds. */

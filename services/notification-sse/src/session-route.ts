@@ -1,5 +1,5 @@
 import type { Revocations } from "@localstreet/bus/revocations";
-import { postRevocationSchema, TOKEN_COOKIE } from "@localstreet/contracts/auth";
+import { postRevocationSchema, roleSchema, TOKEN_COOKIE } from "@localstreet/contracts/auth";
 import { Problem } from "@localstreet/contracts/problem";
 import { personId } from "@localstreet/service-kit/auth";
 import { parseRequest } from "@localstreet/service-kit/http";
@@ -23,7 +23,7 @@ export function registerSessionRoutes(
     const found = authenticator.tokenOf(request.headers);
     // A cookie would renew itself; and what a page of another origin sends must not set one.
     if (found.from !== "authorization") throw new Problem("unauthenticated");
-    const { expiresAtMs } = await authenticator.verifyToken(found.token);
+    const { expiresAtMs } = await authenticator.authenticate(request, ...roleSchema.options);
     const until = new Date(expiresAtMs + COOKIE_GRACE_MS);
     return reply
       .code(204)

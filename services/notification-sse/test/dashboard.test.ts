@@ -467,13 +467,37 @@ describe("S41 S42: activity", () => {
     ]) {
       expect((await send("POST", path, body)).status).toBe(400);
     }
-    const answers = await Promise.all(Array.from({ length: 60 }, () => send("POST", path, visit)));
+    const answers = await Promise.all(Array.from({ length: 200 }, () => send("POST", path, visit)));
     const refused = answers.filter(({ status }) => status === 429);
     expect(answers.filter(({ status }) => status === 202).length).toBeGreaterThanOrEqual(40);
     expect(refused.length).toBeGreaterThan(0);
     expect(Number(refused[0]?.headers.get("retry-after"))).toBeGreaterThan(0);
     expect((await send("POST", `${newVendor()}/activity`, visit)).status).toBe(202);
   });
+});
+
+test("S42: a vendor's lines that are posted through two replicas are as many as through one", async () => {
+  const env = { ACTIVITY_PER_SECOND: "5", ACTIVITY_BURST: "40" };
+  const replicas = [await notification.startReplica(env), await notification.startReplica(env)];
+  const vendorId = newVendor();
+  const startMs = performance.now();
+  const statuses: number[] = [];
+  for (let turn = 0; turn < 100; turn += 1) {
+    const response = await fetch(`${replicas[turn % 2]?.url}/api/vendor/${vendorId}/activity`, {
+      method: "POST",
+      headers: {
+        authorization: `Bearer ${await tokenFor({ role: "service", sub: "backend" })}`,
+        "content-type": "application/json",
+      },
+      body: JSON.stringify({ kind: "visit", page: "/menu" }),
+    });
+    statuses.push(response.status);
+  }
+  const taken = statuses.filter((status) => status === 202).length;
+  expect(taken).toBeGreaterThanOrEqual(40);
+  const seconds = (performance.now() - startMs) / 1_000;
+  expect(taken).toBeLessThanOrEqual(40 + 5 * seconds + 2 * 4 + 1);
+  expect(statuses).toContain(429);
 });
 
 test("S43: a reader that is too slow misses lines of activity and older summaries, and no event", async () => {

@@ -4,7 +4,9 @@ import { openRevocations } from "@localstreet/bus/revocations";
 import { openConnectionLeases } from "@localstreet/service-kit/connection-leases";
 import { natsOptions, registerNatsMetrics } from "@localstreet/service-kit/nats";
 import { openRedis } from "@localstreet/service-kit/redis";
+import { limitRequests, openingsRate } from "@localstreet/service-kit/request-limits";
 import type { App, ServiceKit } from "@localstreet/service-kit/service";
+import { openSharedRates } from "@localstreet/service-kit/shared-rate";
 import type { TrackingFanoutConfig } from "./config.ts";
 import { registerDeliveryRoutes } from "./delivery-routes.ts";
 import { openDeliveryWatches } from "./delivery-watches.ts";
@@ -23,6 +25,14 @@ export async function buildApp(kit: ServiceKit<TrackingFanoutConfig>): Promise<A
     logger,
     metrics: kit.metrics,
   });
+  const rates = openSharedRates({
+    redis,
+    service: "tracking-fanout",
+    waitMs: config.RATE_WAIT_MS,
+    logger,
+    metrics: kit.metrics,
+  });
+  limitRequests(kit, rates);
   const positions = createPositions(redis);
   const bus = await connectBus(natsOptions(kit));
   registerNatsMetrics(kit, bus);
@@ -37,7 +47,8 @@ export async function buildApp(kit: ServiceKit<TrackingFanoutConfig>): Promise<A
     watchesPerConnection: config.WATCHES_PER_CONNECTION,
   });
   registerDeliveryRoutes(kit, { deliveries, positions });
-  const socketRoute = await registerWatchRoute(kit, { leases, watches });
+  const openings = openingsRate(config, rates);
+  const socketRoute = await registerWatchRoute(kit, { leases, openings, watches });
 
   return {
     drain: (windowMs) => socketRoute.drain(windowMs),

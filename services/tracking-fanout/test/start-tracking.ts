@@ -52,6 +52,10 @@ export async function startTracking(
       REDIS_URL: stores.redis.url(name),
       FIXES_PER_SECOND: "10000",
       CONNECTIONS_PER_USER: "10000",
+      REQUESTS_PER_SECOND: "10000",
+      REQUESTS_BURST: "10000",
+      OPENINGS_PER_SECOND: "10000",
+      OPENINGS_BURST: "10000",
       FIXES_BURST: "10000",
       ...env,
     };

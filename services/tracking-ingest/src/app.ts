@@ -14,8 +14,10 @@ export async function buildApp(kit: ServiceKit<TrackingIngestConfig>): Promise<A
   registerNatsMetrics(kit, bus);
   const revocations = await openRevocations(bus);
   kit.authenticator.refuseRevoked(revocations);
-  const positions = openPositionStore(redis, { unknownDriverMs: config.UNKNOWN_DRIVER_MS });
-  registerLocationRoute(kit, { positions, bus });
+  const rate = { perSecond: config.FIXES_PER_SECOND, burst: config.FIXES_BURST };
+  const unknownDriverMs = config.UNKNOWN_DRIVER_MS;
+  const positions = openPositionStore(redis, { unknownDriverMs, rate });
+  registerLocationRoute(kit, { positions, rate, bus });
 
   return {
     // Requests are short, and those under way are finished by the server itself.

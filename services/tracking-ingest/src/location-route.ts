@@ -4,7 +4,7 @@ import { Problem } from "@localstreet/contracts/problem";
 import { liveTrackingSubject } from "@localstreet/contracts/subjects";
 import { type Fix, fixSchema } from "@localstreet/contracts/tracking";
 import { parseRequest } from "@localstreet/service-kit/http";
-import { createRateLimiter } from "@localstreet/service-kit/rate-limit";
+import { createRateLimiter, type Rate } from "@localstreet/service-kit/rate-limit";
 import type { ServiceKit } from "@localstreet/service-kit/service";
 import { LRUCache } from "lru-cache";
 import { Counter } from "prom-client";
@@ -24,13 +24,11 @@ const DECISIONS_MAX = 5;
 /** `POST /api/driver/{driverId}/location` (PROTOCOL.md T1, T2, T10). */
 export function registerLocationRoute(
   kit: ServiceKit<TrackingIngestConfig>,
-  { positions, bus }: { positions: PositionStore; bus: Bus },
+  { positions, rate, bus }: { positions: PositionStore; rate: Rate; bus: Bus },
 ): void {
   const { config, http, authenticator, metrics } = kit;
-  const limiter = createRateLimiter({
-    perSecond: config.FIXES_PER_SECOND,
-    burst: config.FIXES_BURST,
-  });
+  // What this replica refuses costs Redis nothing; what is over the rate on all replicas together the store refuses.
+  const limiter = createRateLimiter(rate);
   // What this replica believes is stored. Redis has the last word, so a wrong belief costs one more trip.
   const believed = new LRUCache<PersonId, StoredPosition>({ max: config.PREVIOUS_FIXES });
   const fixes = new Counter({
@@ -51,9 +49,7 @@ export function registerLocationRoute(
     const { driverId } = parseRequest(paramsSchema, request.params, "The path");
     if (principal.personId !== driverId) throw new Problem("not-found");
     const verdict = limiter.take(driverId);
-    if (!verdict.ok) {
-      throw new Problem("rate-limited", undefined, { retryAfterMs: verdict.retryAfterMs });
-    }
+    if (!verdict.ok) throw rateLimited(verdict.retryAfterMs);
     await storeFix(driverId, parseRequest(fixSchema, request.body, "The body"));
     return reply.code(204).send();
   });
@@ -81,6 +77,7 @@ export function registerLocationRoute(
       }
       const next = { position: decision.position, encoded: JSON.stringify(decision.position) };
       const result = await positions.replace(driverId, previous, next);
+      if (result.outcome === "limited") throw rateLimited(result.retryAfterMs);
       if (result.outcome === "replaced") {
         believed.set(driverId, next);
         fixes.inc({ outcome: "accepted" });
@@ -95,4 +92,8 @@ export function registerLocationRoute(
   function announce(driverId: PersonId, { encoded }: StoredPosition): "sent" | "dropped" {
     return bus.publishSignal(liveTrackingSubject(driverId), encoded);
   }
+}
+
+function rateLimited(retryAfterMs: number): Problem {
+  return new Problem("rate-limited", undefined, { retryAfterMs });
 }

@@ -294,6 +294,45 @@ test("T10: over 2 fixes a second a driver gets 429 with Retry-After, others do n
   await limited.stop();
 });
 
+test("T10: a driver whose fixes alternate between two replicas may send as many as through one", async () => {
+  const env = { FIXES_PER_SECOND: "2", FIXES_BURST: "4" };
+  const replicas = [
+    await startIngest(stores, "tracking-ingest-5", env),
+    await startIngest(stores, "tracking-ingest-6", env),
+  ] as const;
+  const fast = await newDriver();
+  const startMs = performance.now();
+  const answers = [];
+  for (let step = 0; step < 8; step += 1) {
+    answers.push(await fast.post(newFix(step), { service: replicas[step % 2 ? 1 : 0] }));
+  }
+  const statuses = answers.map(({ status }) => status);
+  expect(statuses.slice(0, 4)).toEqual([204, 204, 204, 204]);
+  const taken = statuses.filter((status) => status === 204).length;
+  expect(taken).toBeLessThanOrEqual(4 + (2 * (performance.now() - startMs)) / 1_000);
+  const refused = answers.find(({ status }) => status === 429);
+  expect(refused?.headers.get("retry-after")).toBe("1");
+  expect(await refused?.json()).toMatchObject({ code: "rate-limited" });
+  // The wait that a refusal names is enough.
+  const refusedAtMs = performance.now();
+  const { status } = await untilTaken(() => fast.post(newFix(9), { service: replicas[0] }));
+  expect(status).toBe(204);
+  expect(performance.now() - refusedAtMs).toBeLessThan(2_000);
+  await Promise.all(replicas.map((service) => service.stop()));
+});
+
+async function untilTaken(post: () => Promise<Response>): Promise<Response> {
+  let response = await post();
+  await until(
+    async () => {
+      if (response.status === 429) response = await post();
+      return response.status !== 429;
+    },
+    { what: "the fix is taken" },
+  );
+  return response;
+}
+
 test("A9: a revoked driver's fixes are refused within a second", async () => {
   const { driverId, post, stored } = await newDriver();
   expect((await post({ lat: 1, lng: 1 })).status).toBe(204);

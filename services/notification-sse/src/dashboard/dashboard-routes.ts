@@ -4,12 +4,11 @@ import {
   vendorSettingsSchema,
 } from "@localstreet/contracts/dashboard";
 import { vendorIdSchema } from "@localstreet/contracts/ids";
-import { Problem } from "@localstreet/contracts/problem";
 import type { Pool } from "@localstreet/db/pool";
 import { writeVendorSettings } from "@localstreet/db/vendor-settings";
 import { parseRequest } from "@localstreet/service-kit/http";
-import { createRateLimiter } from "@localstreet/service-kit/rate-limit";
 import type { ServiceKit } from "@localstreet/service-kit/service";
+import { requireToken, type SharedRates } from "@localstreet/service-kit/shared-rate";
 import { z } from "zod";
 import type { NotificationConfig } from "../config.ts";
 import type { Dashboards } from "./dashboards.ts";
@@ -19,9 +18,9 @@ const paramsSchema = z.object({ vendorId: vendorIdSchema });
 /** What a backend tells a dashboard: `POST …/activity` (PROTOCOL.md S42) and `PUT …/settings` (S40). */
 export function registerDashboardRoutes(
   { config, http, authenticator }: ServiceKit<NotificationConfig>,
-  { dashboards, pool }: { dashboards: Dashboards; pool: Pool },
+  { dashboards, pool, rates }: { dashboards: Dashboards; pool: Pool; rates: SharedRates },
 ): void {
-  const limiter = createRateLimiter({
+  const activityRate = rates.open("activity", {
     perSecond: config.ACTIVITY_PER_SECOND,
     burst: config.ACTIVITY_BURST,
   });
@@ -30,10 +29,7 @@ export function registerDashboardRoutes(
     await authenticator.authenticate(request, "service");
     const { vendorId } = parseRequest(paramsSchema, request.params, "The path");
     const body = parseRequest(postActivitySchema, request.body, "The body");
-    const rate = limiter.take(vendorId);
-    if (!rate.ok) {
-      throw new Problem("rate-limited", undefined, { retryAfterMs: rate.retryAfterMs });
-    }
+    await requireToken(activityRate, vendorId);
     const { activityId, ...line } = body;
     const activity: StoredActivity = { ...line, at: new Date().toISOString() };
     const status = await dashboards.activityLog.publish(vendorId, activity, activityId);
