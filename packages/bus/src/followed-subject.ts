@@ -228,17 +228,15 @@ export class FollowedSubject {
 
   async #check(): Promise<void> {
     const doubts = this.#doubts;
-    const before = { position: this.position, last: this.#last };
+    const { position } = this;
     this.#checksBegun++;
     try {
       // Each answer is asked for after the one before it: what the log held then is proven to be what it holds now.
       const end = await this.#watch.read();
       this.#assertRunning();
       if (this.#position === null) await this.#begin(end.epoch, end.position);
-      else if (end.lastSequence < before.position.sequence) this.#watch.disown();
-      else if (end.lastSequence > this.#proven.sequence) {
-        await this.#catchUp(end.position, before.last);
-      }
+      else if (end.lastSequence < position.sequence) this.#watch.disown();
+      else if (end.lastSequence > this.#proven.sequence) await this.#catchUp(end.position);
       this.#assertRunning();
       if (doubts === this.#doubts) this.#release();
     } finally {
@@ -256,15 +254,15 @@ export class FollowedSubject {
     this.#recent.restart(this.#position);
   }
 
-  /** @param last the newest event that had passed before `end` was read. */
-  async #catchUp(end: LogPosition, last: LogPosition): Promise<void> {
+  async #catchUp(end: LogPosition): Promise<void> {
     const head = await this.#readHead();
     this.#assertRunning();
-    // What passed since the last check came live, and only this proves that it came from this log.
-    if (last.sequence > this.#proven.sequence) await this.#assertStored(last, head);
-    if (head && head.sequence > this.position.sequence) {
-      this.#isInDoubt = true;
+    const isBehind = head !== null && head.sequence > this.position.sequence;
+    if (isBehind) this.#isInDoubt = true;
+    let proven = await this.#proveLast(head);
+    if (isBehind) {
       await this.#fillTo(head.sequence);
+      proven = this.#last;
     }
     const bounds = await this.#watch.bounds();
     this.#assertRunning();
@@ -274,22 +272,25 @@ export class FollowedSubject {
       this.#assertRunning();
     }
     // What passed meanwhile and lies before the end has to be proven too, before it counts as such.
-    for (let proven = last; this.#last !== proven && this.#last.sequence <= end.sequence; ) {
-      proven = this.#last;
-      await this.#assertStored(proven, null);
+    while (this.#last !== proven && this.#last.sequence <= end.sequence) {
+      proven = await this.#proveLast(null);
     }
     // The head was read after the end, and nothing is gone: nothing of this subject lies between.
     if (end.sequence > this.position.sequence) this.#position = end;
     if (end.sequence > this.#proven.sequence) this.#proven = end;
   }
 
-  async #assertStored(last: LogPosition, head: StoredEvent | null): Promise<void> {
+  /** What passed since the last check came live, and only the log itself proves that it came from this one. */
+  async #proveLast(head: StoredEvent | null): Promise<LogPosition> {
+    const last = this.#last;
+    if (last.sequence <= this.#proven.sequence) return last;
     const { sequence } = last;
     const event = head?.sequence === sequence ? head : await this.#log.eventAt(sequence);
     this.#assertRunning();
     // Where it is gone, the bounds will tell.
     if (event && event.messageId !== last.mark) this.#watch.disown();
     this.#assertRunning();
+    return last;
   }
 
   async #readHead(): Promise<StoredEvent | null> {
