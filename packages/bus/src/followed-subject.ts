@@ -42,6 +42,7 @@ export class FollowedSubject {
   readonly #logger: BusLogger;
   readonly #inCheckTurn: <T>(job: () => Promise<T>) => Promise<T>;
   readonly #inFillTurn: <T>(job: () => Promise<T>) => Promise<T>;
+  readonly #onReplaced: () => void;
   readonly #onLost: () => void;
   readonly #recent: RecentEvents;
   readonly #followers = new Set<Follower>();
@@ -81,6 +82,8 @@ export class FollowedSubject {
     /** Bound how many subjects ask the leader, and how many read from the log, at the same time. */
     inCheckTurn: <T>(job: () => Promise<T>) => Promise<T>;
     inFillTurn: <T>(job: () => Promise<T>) => Promise<T>;
+    /** What has passed here is not what the log holds. */
+    onReplaced: () => void;
     /** Events of this subject may have been missed here, and are no longer kept. */
     onLost: () => void;
   }) {
@@ -90,6 +93,7 @@ export class FollowedSubject {
     this.#logger = options.logger;
     this.#inCheckTurn = options.inCheckTurn;
     this.#inFillTurn = options.inFillTurn;
+    this.#onReplaced = options.onReplaced;
     this.#onLost = options.onLost;
     this.#recent = new RecentEvents(options.memory);
   }
@@ -235,7 +239,7 @@ export class FollowedSubject {
       const end = await this.#watch.read();
       this.#assertRunning();
       if (this.#position === null) await this.#begin(end.epoch, end.position);
-      else if (end.lastSequence < position.sequence) this.#watch.disown();
+      else if (end.lastSequence < position.sequence) this.#onReplaced();
       else if (end.lastSequence > this.#proven.sequence) await this.#catchUp(end.position);
       this.#assertRunning();
       if (doubts === this.#doubts) this.#release();
@@ -288,7 +292,7 @@ export class FollowedSubject {
     const event = head?.sequence === sequence ? head : await this.#log.eventAt(sequence);
     this.#assertRunning();
     // Where it is gone, the bounds will tell.
-    if (event && event.messageId !== last.mark) this.#watch.disown();
+    if (event && event.messageId !== last.mark) this.#onReplaced();
     this.#assertRunning();
     return last;
   }
@@ -330,7 +334,7 @@ export class FollowedSubject {
       if (this.#isInDoubt) this.#hold(live);
       else if (live.checksBegun === this.#checksBegun) this.#acceptNext(live);
       // It came before the check began, so that one has read the log up to behind it; or the log does not have it.
-      else if (live.event.sequence > this.position.sequence) this.#watch.disown();
+      else if (live.event.sequence > this.position.sequence) this.#onReplaced();
     }
     if (wasFull) this.raiseDoubt();
   }

@@ -11,8 +11,6 @@ export interface LogWatch {
   read(): Promise<LogEnd>;
   /** Callers share reads. */
   bounds(): Promise<LogBounds>;
-  /** Something has shown that it is another log: what is known of it begins anew. */
-  disown(): void;
   /** The mark of a position where the log has ended lately. */
   markAt(sequence: number): string | null;
 }
@@ -47,7 +45,11 @@ export function watchLog(log: SubjectLog, onReplaced: () => void): LogWatch {
   async function read(): Promise<LogEnd> {
     const before = known;
     const end = await log.end();
-    if (await isReplaced(end, before)) disown();
+    if (await isReplaced(end, before)) {
+      ends.clear();
+      known = LOG_START;
+      onReplaced();
+    }
     epoch = end.epoch;
     const { sequence, mark } = end.position;
     if (mark !== null && sequence > known.sequence) known = end.position;
@@ -61,15 +63,7 @@ export function watchLog(log: SubjectLog, onReplaced: () => void): LogWatch {
     return end;
   }
 
-  function disown(): void {
-    ends.clear();
-    known = LOG_START;
-    log.forget();
-    onReplaced();
-  }
-
   return {
-    disown,
     read: shareCalls(read),
     bounds: shareCalls(() => log.bounds()),
     markAt: (sequence) => ends.get(sequence) ?? null,

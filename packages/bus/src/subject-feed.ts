@@ -108,7 +108,7 @@ export function openSubjectFeed(options: SubjectFeedOptions): SubjectFeed {
       }
     },
   );
-  const watch = watchLog(log, endAll);
+  const watch = watchLog(log, () => endReplaced([...entries.values()]));
   let tailChecks = 0;
 
   function onLive(followed: FollowedSubject, message: BusMessage): void {
@@ -134,6 +134,7 @@ export function openSubjectFeed(options: SubjectFeedOptions): SubjectFeed {
         tailChecks++;
         return inCheckTurn(job);
       },
+      onReplaced: () => endReplaced([entry]),
       onLost() {
         logger.warn({ subject }, "missed events are no longer kept, followers start over");
         end(entry, followed.provenId);
@@ -176,9 +177,10 @@ export function openSubjectFeed(options: SubjectFeedOptions): SubjectFeed {
     entry.unsubscribe();
   }
 
-  function endAll(): void {
+  function endReplaced(those: readonly Entry[]): void {
     logger.warn({ stream: log.stream }, "the log was replaced, followers start over");
-    for (const entry of [...entries.values()]) end(entry, REPLACED_ID);
+    log.forget();
+    for (const entry of those) end(entry, REPLACED_ID);
   }
 
   function forAll(run: (followed: FollowedSubject) => void): void {
