@@ -62,10 +62,9 @@ export function createHttp(options: {
     frameworkErrors(error, request, reply) {
       reply.raw.setHeader(REPLICA_HEADER, replica);
       cors.allow(request, reply.raw);
-      // No hook ends it, and nobody reads from a connection that was handed over for a WebSocket.
-      if (request.headers.upgrade !== undefined) {
-        reply.header("connection", "close");
-        reply.raw.once("finish", () => request.raw.socket.destroySoon());
+      if (asksForUpgrade(request)) {
+        reply.raw.setHeader("Connection", "close");
+        reply.raw.once("finish", () => request.raw.socket.destroy());
       }
       return sendProblem(request, reply, problemOf(error));
     },
@@ -91,8 +90,9 @@ export function createHttp(options: {
   http.addHook("onRequest", async (request, reply) => {
     // On the raw response: routes that write it themselves (streams) carry it too.
     reply.raw.setHeader(REPLICA_HEADER, replica);
-    // The parser has done with a connection that was handed over.
-    if (request.headers.upgrade === undefined) unreadable.begin(request.raw, reply.raw);
+    // A connection that was handed over for a WebSocket has no parser any more: it takes no second request.
+    if (asksForUpgrade(request)) reply.raw.setHeader("Connection", "close");
+    else unreadable.begin(request.raw, reply.raw);
   });
   registerCors(http, cors);
   // After everybody's `onRequest`, which know how to end a refused upgrade. Every request pays for this: no promise, and
@@ -111,7 +111,8 @@ export function createHttp(options: {
     done(fields.length > 0 ? unknownQuery(fields) : null, payload);
   });
   http.addHook("onResponse", async (request, reply) => {
-    unreadable.end(reply.raw);
+    if (asksForUpgrade(request)) request.raw.socket.destroy();
+    else unreadable.end(reply.raw);
     const level = reply.statusCode >= 500 ? "warn" : "debug";
     request.log[level](
       {
@@ -154,6 +155,10 @@ export function createHttp(options: {
     return sendProblem(request, reply, problem);
   });
   return http;
+}
+
+function asksForUpgrade(request: FastifyRequest): boolean {
+  return request.headers.upgrade !== undefined;
 }
 
 function unknownQuery(fields: readonly string[]): Problem {

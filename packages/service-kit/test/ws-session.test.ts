@@ -317,6 +317,18 @@ describe("E18: handshakes", () => {
     }
   });
 
+  test("E18 E12: a preflight that asks for an upgrade is answered, and its connection ends", async () => {
+    for (const [origin, status] of [
+      ["https://shop.example", 204],
+      ["https://evil.example", 403],
+    ] as const) {
+      const preflight = [`Origin: ${origin}`, "Access-Control-Request-Method: GET"];
+      const answer = await ask("/ws", [...UPGRADE, KEY, VERSION, ...preflight], "OPTIONS");
+      expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+      expect(answer).toMatch(/^connection: close/im);
+    }
+  });
+
   test("G3: a query is refused before a WebSocket is opened", async () => {
     const answer = await ask("/ws?token=a", [...UPGRADE, KEY, VERSION]);
     expect(answer).toMatch(/^HTTP\/1\.1 400 /);
