@@ -19,7 +19,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import WebSocket from "ws";
 import { ensureCertificate } from "../src/certificate.ts";
 import { renderGatewayConfig } from "../src/gateway.ts";
-import { type GatewayStage, startGatewayStage } from "./gateway-stage.ts";
+import { type GatewayStage, STAGE_REQUEST_MS, startGatewayStage } from "./gateway-stage.ts";
 
 let stage: GatewayStage;
 beforeAll(async () => {
@@ -200,6 +200,19 @@ describe("E15: TLS", () => {
     stream.on("error", () => {});
     expect((await gone)[0]).toBe(constants.NGHTTP2_ENHANCE_YOUR_CALM);
     expect(stage.seen).toEqual([]);
+    session.destroy();
+  });
+
+  test("E15 E17: a body that drips over HTTP/2 reaches its service, which ends it in time", async () => {
+    const session = connectHttp2(stage.tlsUrl, { ca: ca() });
+    const stream = session.request({ ":path": "/api/chat/x", ":method": "POST" });
+    const dripping = setInterval(() => stream.writable && stream.write("x"), 100);
+    const startMs = performance.now();
+    const [headers] = (await once(stream, "response").finally(() => clearInterval(dripping))) as [
+      IncomingHttpHeaders,
+    ];
+    expect(headers[":status"]).toBe(408);
+    expect(performance.now() - startMs).toBeLessThan(STAGE_REQUEST_MS + 3_000);
     session.destroy();
   });
 

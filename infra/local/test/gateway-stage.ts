@@ -12,6 +12,9 @@ import { WebSocketServer } from "ws";
 import { ensureCertificate } from "../src/certificate.ts";
 import { startGateway } from "../src/gateway.ts";
 
+/** How long a request may take to reach a service here. */
+export const STAGE_REQUEST_MS = 2_000;
+
 /** A request as it reached a service. */
 export interface Seen {
   replica: string;
@@ -96,7 +99,12 @@ export async function startGatewayStage(
 
 /** A service that says what it was asked. Words in the path make it behave badly: `broken`, `silent`, `refused`, `stalls`. */
 async function startStandIn(replica: string, seen: Seen[]): Promise<Server> {
-  const server = createServer((request, response: ServerResponse) => {
+  const options = {
+    connectionsCheckingInterval: 200,
+    requestTimeout: STAGE_REQUEST_MS,
+    headersTimeout: STAGE_REQUEST_MS,
+  };
+  const server = createServer(options, (request, response: ServerResponse) => {
     const url = request.url as string;
     const { headers } = request;
     const entry: Seen = { replica, method: request.method as string, url, headers, body: "" };
