@@ -1,8 +1,16 @@
 import { X509Certificate } from "node:crypto";
+import { once } from "node:events";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
-import { connect as connectHttp2 } from "node:http2";
+import {
+  type ClientHttp2Session,
+  connect as connectHttp2,
+  constants,
+  type IncomingHttpHeaders,
+  type OutgoingHttpHeaders,
+} from "node:http2";
 import { request } from "node:https";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { PROBLEMS } from "@localstreet/contracts/problem";
 import { openEventStream } from "@localstreet/testkit/sse-client";
 import { until } from "@localstreet/testkit/wait";
@@ -11,7 +19,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import WebSocket from "ws";
 import { ensureCertificate } from "../src/certificate.ts";
 import { renderGatewayConfig } from "../src/gateway.ts";
-import { type GatewayStage, startGatewayStage } from "./gateway-stage.ts";
+import { type GatewayStage, STAGE_REQUEST_MS, startGatewayStage } from "./gateway-stage.ts";
 
 let stage: GatewayStage;
 beforeAll(async () => {
@@ -122,6 +130,16 @@ describe("E14 E5: services that fall silent", () => {
   });
 });
 
+async function askHttp2(
+  session: ClientHttp2Session,
+  path: string,
+  more: OutgoingHttpHeaders = {},
+): Promise<{ headers: IncomingHttpHeaders; body: string }> {
+  const stream = session.request({ ":path": path, ...more });
+  const [headers] = (await once(stream, "response")) as [IncomingHttpHeaders];
+  return { headers, body: await text(stream) };
+}
+
 describe("E15: TLS", () => {
   const ca = () => readFileSync(stage.certificateFile);
 
@@ -166,6 +184,49 @@ describe("E15: TLS", () => {
     await until(async () => (await fetch(`${stage.url}/api/chat/x`)).status === 200, {
       what: "closed streams are free again",
     });
+  });
+
+  test.each([
+    ["one of 20 KiB", { "x-large": "~".repeat(20_000) }],
+    [
+      "eight of 15 KB",
+      Object.fromEntries([..."abcdefgh"].map((name) => [name, "~".repeat(15_000)])),
+    ],
+  ])("E15 E16: too large headers end a connection of HTTP/2: %s", async (_name, headers) => {
+    const session = connectHttp2(stage.tlsUrl, { ca: ca(), maxSendHeaderBlockLength: 200_000 });
+    const gone = once(session, "goaway");
+    session.on("error", () => {});
+    const stream = session.request({ ":path": "/api/chat/x", ...headers });
+    stream.on("error", () => {});
+    expect((await gone)[0]).toBe(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    expect(stage.seen).toEqual([]);
+    session.destroy();
+  });
+
+  test("E15 E17: a body that drips over HTTP/2 reaches its service, which ends it in time", async () => {
+    const session = connectHttp2(stage.tlsUrl, { ca: ca() });
+    const stream = session.request({ ":path": "/api/chat/x", ":method": "POST" });
+    const dripping = setInterval(() => stream.writable && stream.write("x"), 100);
+    const startMs = performance.now();
+    const [headers] = (await once(stream, "response").finally(() => clearInterval(dripping))) as [
+      IncomingHttpHeaders,
+    ];
+    expect(headers[":status"]).toBe(408);
+    expect(performance.now() - startMs).toBeLessThan(STAGE_REQUEST_MS + 3_000);
+    session.destroy();
+  });
+
+  test("E15 E18: over HTTP/2, which has no upgrades, a refusal offers none", async () => {
+    const session = connectHttp2(stage.tlsUrl, { ca: ca() });
+    const { headers } = await askHttp2(session, "/api/chat/offers-upgrade");
+    expect(headers[":status"]).toBe(426);
+    expect(headers["sec-websocket-version"]).toBe("13");
+    expect(headers.upgrade).toBeUndefined();
+    session.destroy();
+    const plain = await fetch(`${stage.url}/api/chat/offers-upgrade`);
+    expect(plain.headers.get("upgrade")).toBe("websocket");
+    const other = await fetch(`${stage.url}/api/chat/x`);
+    expect(other.headers.get("upgrade")).toBeNull();
   });
 
   test("E15 C1: HTTP/1.1 and WebSockets are served on the same port, with TLS 1.2 or newer", async () => {

@@ -76,6 +76,17 @@ describe("E13: requests whose end is not certain", () => {
     }
   });
 
+  test("E13: a chunk that comes late and is none is a 400, and what came before is no request", async () => {
+    const text = `${head("Transfer-Encoding: chunked")}2\r\n{}\r\n`;
+    const answer = await sendRaw(stage.gateway.port, text, {
+      when: () => stage.seen.length === 1,
+      text: "+2\r\n{}\r\n0\r\n\r\n",
+    });
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+    expect(answer).toContain('"code":"invalid-request"');
+    await until(() => stage.seen[0]?.ended === "aborted", { what: "the service gives it up" });
+  });
+
   test("E13: a pipelined request is a request of its own, with the gateway's headers", async () => {
     const first = `${head("Content-Length: 2")}{}`;
     const second = `GET ${PATH}?second HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 6.6.6.6\r\nConnection: close\r\n\r\n`;

@@ -6,10 +6,14 @@ import { join } from "node:path";
 import { PROBLEMS, type ProblemCode } from "@localstreet/contracts/problem";
 import { findFreePort } from "@localstreet/stores/free-port";
 import type { PrivateServer } from "@localstreet/stores/private-server";
+import { until } from "@localstreet/testkit/wait";
 import { expect } from "vitest";
 import { WebSocketServer } from "ws";
 import { ensureCertificate } from "../src/certificate.ts";
 import { startGateway } from "../src/gateway.ts";
+
+/** How long a request may take to reach a service here. */
+export const STAGE_REQUEST_MS = 2_000;
 
 /** A request as it reached a service. */
 export interface Seen {
@@ -18,6 +22,8 @@ export interface Seen {
   url: string;
   headers: Record<string, string | string[] | undefined>;
   body: string;
+  /** How the body came to its end. */
+  ended?: "whole" | "aborted";
 }
 
 export interface GatewayStage {
@@ -91,9 +97,14 @@ export async function startGatewayStage(
   };
 }
 
-/** A service that says what it was asked. Words in the path make it behave badly: `broken`, `silent`, `refused`. */
+/** A service that says what it was asked. Words in the path make it behave badly: `broken`, `silent`, `refused`, `stalls`. */
 async function startStandIn(replica: string, seen: Seen[]): Promise<Server> {
-  const server = createServer((request, response: ServerResponse) => {
+  const options = {
+    connectionsCheckingInterval: 200,
+    requestTimeout: STAGE_REQUEST_MS,
+    headersTimeout: STAGE_REQUEST_MS,
+  };
+  const server = createServer(options, (request, response: ServerResponse) => {
     const url = request.url as string;
     const { headers } = request;
     const entry: Seen = { replica, method: request.method as string, url, headers, body: "" };
@@ -101,6 +112,14 @@ async function startStandIn(replica: string, seen: Seen[]): Promise<Server> {
     response.setHeader("localstreet-replica", replica);
     if (url.includes("broken")) return void request.socket.destroy();
     if (url.includes("silent")) return;
+    if (url.includes("offers-upgrade")) {
+      response.writeHead(426, {
+        connection: "upgrade, close",
+        upgrade: "websocket",
+        "sec-websocket-version": "13",
+      });
+      return void response.end();
+    }
     if (url.includes("/stream")) {
       response.writeHead(200, { "content-type": "text/event-stream" });
       response.write("retry: 1000\n\nevent: first\ndata: 1\n\n");
@@ -112,7 +131,11 @@ async function startStandIn(replica: string, seen: Seen[]): Promise<Server> {
     request.on("data", (chunk) => {
       entry.body += chunk;
     });
+    request.once("error", () => {
+      entry.ended = "aborted";
+    });
     request.on("end", () => {
+      entry.ended = "whole";
       response.statusCode = url.includes("refused") ? 503 : 200;
       response.setHeader("content-type", "application/json");
       response.end(JSON.stringify({ replica }));
@@ -138,8 +161,15 @@ export async function expectProblem(response: Response, code: ProblemCode): Prom
   });
 }
 
-/** Writes `text` to a server as it is and returns everything that comes back until it closes the connection. */
-export async function sendRaw(port: number, text: string): Promise<string> {
+/**
+ * Writes `text` to a server as it is, and the rest once something has happened. Returns everything that comes back until
+ * the server closes the connection.
+ */
+export async function sendRaw(
+  port: number,
+  text: string,
+  rest?: { when: () => boolean; text: string },
+): Promise<string> {
   return await new Promise((resolve, reject) => {
     const socket = connect({ host: "127.0.0.1", port });
     let answer = "";
@@ -149,5 +179,11 @@ export async function sendRaw(port: number, text: string): Promise<string> {
     socket.once("close", () => resolve(answer));
     socket.once("error", reject);
     socket.write(text);
+    if (rest) {
+      until(rest.when, { what: "the time for the rest" }).then(
+        () => socket.writable && socket.write(rest.text),
+        (error) => socket.destroy(error),
+      );
+    }
   });
 }

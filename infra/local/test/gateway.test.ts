@@ -59,6 +59,31 @@ test("a request that a dead replica may have carried out is repeated only when t
   expect(seen).toHaveLength(1);
 });
 
+test("E17: a body that came with its head is kept and may be repeated, one that follows is passed on as it comes", async () => {
+  const put = await fetch(`${url}/api/chat/broken`, { method: "PUT", body: "{}" });
+  await expectProblem(put, "bad-gateway");
+  expect(seen).toHaveLength(2);
+  seen.length = 0;
+  const head = (path: string) => `PUT ${path} HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n`;
+  const late = await sendRaw(gateway.port, `${head("/api/chat/broken")}Connection: close\r\n\r\n`, {
+    when: () => seen.length > 0,
+    text: "{}",
+  });
+  expect(late).toMatch(/^HTTP\/1\.1 502 /);
+  expect(seen).toHaveLength(1);
+  seen.length = 0;
+  // The dead replica of this service is asked in turn.
+  for (let count = 1; count <= 8; count += 1) {
+    const text = `${head("/api/tracking/x")}Connection: close\r\n\r\n`;
+    const answer = await sendRaw(gateway.port, text, {
+      when: () => seen.length === count,
+      text: "{}",
+    });
+    expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+  }
+  expect(seen.map(({ body }) => body)).toEqual(Array.from({ length: 8 }, () => "{}"));
+});
+
 test("a replica that failed is asked again at once: what failed may have been the request", async () => {
   await fetch(`${url}/api/chat/broken`);
   seen.length = 0;
@@ -99,6 +124,14 @@ test("E6: a body over 16 KiB is refused before it reaches a service", async () =
   });
   await expectProblem(large, "too-large");
   expect(seen).toEqual([]);
+  const chunk = `5000\r\n${"x".repeat(0x5000)}\r\n0\r\n\r\n`;
+  const unstated = await sendRaw(
+    gateway.port,
+    `POST /api/chat/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n${chunk}`,
+  );
+  expect(unstated).toMatch(/^HTTP\/1\.1 413 /);
+  expect(unstated).toContain('"code":"too-large"');
+  expect(seen.filter(({ body }) => body.length > 16 * 1024)).toEqual([]);
 });
 
 test("E6: a batch of orders may have 256 KiB", async () => {
@@ -117,6 +150,7 @@ test("E5: an event stream that cannot be served is told so in an event, and when
     expect(stream.response.status).toBe(200);
     expect(stream.response.headers.get("content-type")).toMatch(/^text\/event-stream/);
     expect(stream.response.headers.get("cache-control")).toBe("no-cache, no-transform");
+    expect(stream.response.headers.get("x-accel-buffering")).toBe("no");
     expect(stream.events).toHaveLength(1);
     expect(stream.events[0]?.event).toBe("error");
     expect(JSON.parse(stream.events[0]?.data as string)).toEqual({

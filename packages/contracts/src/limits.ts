@@ -2,6 +2,8 @@
 export const LIMITS = {
   bodyBytes: 16 * 1024,
   batchBytes: 256 * 1024,
+  headerBytes: 32 * 1024,
+  requestMs: 20_000,
   frameBytes: 16 * 1024,
   authenticateMs: 5_000,
   connectionsPerUser: 10,

@@ -11,10 +11,17 @@ export const PROBLEMS = {
   forbidden: { status: 403, title: "This role may not do that", retryable: false },
   "not-found": { status: 404, title: "Not found", retryable: false },
   "method-not-allowed": { status: 405, title: "Method not allowed", retryable: false },
+  "request-timeout": {
+    status: 408,
+    title: "The request did not arrive in time",
+    retryable: true,
+  },
   conflict: { status: 409, title: "Another body was stored under this id", retryable: false },
   "already-decided": { status: 409, title: "The order was decided before", retryable: false },
   "too-large": { status: 413, title: "The body is too large", retryable: false },
+  "uri-too-long": { status: 414, title: "The URL is too long", retryable: false },
   "unsupported-media-type": { status: 415, title: "Send application/json", retryable: false },
+  "upgrade-required": { status: 426, title: "Open a WebSocket here", retryable: false },
   "rate-limited": { status: 429, title: "Too many requests", retryable: true },
   "too-many-connections": { status: 429, title: "Too many connections", retryable: true },
   "too-many-watches": {
@@ -22,6 +29,7 @@ export const PROBLEMS = {
     title: "Too many watches on one connection",
     retryable: false,
   },
+  "headers-too-large": { status: 431, title: "The headers are too large", retryable: false },
   internal: { status: 500, title: "Internal error", retryable: false },
   "bad-gateway": { status: 502, title: "The service did not answer", retryable: true },
   unavailable: {

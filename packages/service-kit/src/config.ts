@@ -47,6 +47,10 @@ export const commonEnv = {
     .refine((origins) => origins.every(isOrigin), "must be origins, as https://shop.example")
     .default([]),
   BODY_BYTES: countEnv(LIMITS.bodyBytes),
+  /** All headers of a request together (E16): two tokens of 8 KiB, the old in the cookie and the new beside it, have room. */
+  HEADER_BYTES: countEnv(LIMITS.headerBytes),
+  /** How long a whole request may take to arrive, its body included (E17): 16 KiB over a poor line take ten seconds. */
+  REQUEST_MS: countEnv(LIMITS.requestMs),
   DRAIN_MS: millisecondsEnv(LIMITS.drainMs),
 };
 

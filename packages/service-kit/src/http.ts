@@ -9,12 +9,17 @@ import fastify, {
   LogController,
 } from "fastify";
 import type { z } from "zod";
+import { createCors, registerCors } from "./cors.ts";
 import type { Logger } from "./logger.ts";
+import { createUnreadableRequests, encodeAnswer } from "./unreadable-request.ts";
 
 export const REPLICA_HEADER = "Localstreet-Replica";
 
 /** How far apart the clients of one temporary refusal come back, in milliseconds. */
 const RETRY_SPREAD_MS = { from: 2_000, to: 8_000 };
+/** How long the head of a request may take (PROTOCOL.md E13), and how often late ones are looked for, in milliseconds. */
+const HEAD_MS = 10_000;
+const CHECK_MS = 2_000;
 /** A page whose token has ended renews its cookie within this time (PROTOCOL.md A8), in milliseconds. */
 const EXPIRED_RETRY_MS = 15_000;
 
@@ -33,39 +38,81 @@ export function parseRequest<S extends z.ZodType>(
   return result.data;
 }
 
-/** A Fastify instance that answers as PROTOCOL.md E1, E5 and E6 say. */
+/** A Fastify instance that answers as PROTOCOL.md E1, E5, E6, E11, E16 and E17 say. */
 export function createHttp(options: {
   logger: Logger;
   replica: string;
   bodyBytes: number;
+  headerBytes: number;
+  requestMs: number;
+  allowedOrigins: readonly string[];
+  /** Whether a GET of this path parses a query. Every other request is refused with one (PROTOCOL.md G3). */
+  takesQuery: (path: string) => boolean;
 }): FastifyInstance {
-  const { logger, replica, bodyBytes } = options;
+  const { logger, replica, bodyBytes, headerBytes, requestMs, takesQuery } = options;
+  const cors = createCors(options.allowedOrigins);
+  const unreadable = createUnreadableRequests((problem) => encodeProblem(problem, replica));
   const http = fastify({
     loggerInstance: logger as FastifyBaseLogger,
     // One line for each request, without its query: see the hook below.
     logController: new LogController({ disableRequestLogging: true }),
     // A HEAD of a stream would hold a connection that never says anything.
     exposeHeadRoutes: false,
-    frameworkErrors: (error, request, reply) => sendProblem(request, reply, problemOf(error)),
+    // Before any hook: an address that cannot be decoded.
+    frameworkErrors(error, request, reply) {
+      reply.raw.setHeader(REPLICA_HEADER, replica);
+      cors.allow(request, reply.raw);
+      if (asksForUpgrade(request)) {
+        reply.raw.setHeader("Connection", "close");
+        reply.raw.once("finish", () => request.raw.socket.destroy());
+      }
+      return sendProblem(request, reply, problemOf(error));
+    },
+    clientErrorHandler: unreadable.answer,
     bodyLimit: bodyBytes,
     // An id that is too long is a 400 of the schema, not a route that does not exist.
     routerOptions: { maxParamLength: 16_384 },
     // While draining, a request on an open connection is served and the connection closed after it.
     return503OnClosing: false,
-    requestTimeout: 10_000,
+    requestTimeout: requestMs,
     // Longer than the gateway keeps idle connections, so that it never writes into one that we are closing.
     keepAliveTimeout: 75_000,
-    http: { headersTimeout: 10_000, connectionsCheckingInterval: 2_000 },
+    http: {
+      maxHeaderSize: headerBytes,
+      headersTimeout: Math.min(HEAD_MS, requestMs),
+      connectionsCheckingInterval: Math.min(CHECK_MS, Math.ceil(requestMs / 4)),
+    },
   });
 
   // Fastify would make a logger for each request: 1 KB for as long as a stream is open, and time for each POST. The line
   // below names the request.
   http.setChildLoggerFactory((base) => base);
-  http.addHook("onRequest", async (_request, reply) => {
+  http.addHook("onRequest", async (request, reply) => {
     // On the raw response: routes that write it themselves (streams) carry it too.
     reply.raw.setHeader(REPLICA_HEADER, replica);
+    // A connection that was handed over for a WebSocket has no parser any more: it takes no second request.
+    if (asksForUpgrade(request)) reply.raw.setHeader("Connection", "close");
+    else unreadable.begin(request.raw, reply.raw);
+  });
+  registerCors(http, cors);
+  // After everybody's `onRequest`, which know how to end a refused upgrade. Every request pays for this: no promise, and
+  // no schema where there is nothing to check.
+  http.addHook("preParsing", (request, reply, payload, done) => {
+    const coding = request.headers["content-encoding"];
+    if (coding && coding.toLowerCase() !== "identity") {
+      // It tells this refusal from one of the media type (RFC 9110 section 12.5.3).
+      reply.header("accept-encoding", "identity");
+      done(new Problem("unsupported-media-type", "Send the body without a Content-Encoding"));
+      return;
+    }
+    const { url } = request.routeOptions;
+    const isParsed = url === undefined || (request.method === "GET" && takesQuery(url));
+    const fields = isParsed ? [] : Object.keys(request.query as object);
+    done(fields.length > 0 ? unknownQuery(fields) : null, payload);
   });
   http.addHook("onResponse", async (request, reply) => {
+    if (asksForUpgrade(request)) request.raw.socket.destroy();
+    else unreadable.end(reply.raw);
     const level = reply.statusCode >= 500 ? "warn" : "debug";
     request.log[level](
       {
@@ -83,6 +130,10 @@ export function createHttp(options: {
   const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   const parseJson = http.getDefaultJsonParser("error", "error");
   http.addContentTypeParser("application/json", { parseAs: "buffer" }, (request, body, done) => {
+    if (!isUtf8(request.headers["content-type"])) {
+      done(new Problem("unsupported-media-type", "JSON is UTF-8"));
+      return;
+    }
     let text: string;
     try {
       text = utf8.decode(body as Buffer);
@@ -104,6 +155,21 @@ export function createHttp(options: {
     return sendProblem(request, reply, problem);
   });
   return http;
+}
+
+function asksForUpgrade(request: FastifyRequest): boolean {
+  return request.headers.upgrade !== undefined;
+}
+
+function unknownQuery(fields: readonly string[]): Problem {
+  const issues = fields.slice(0, 20).map((path) => ({ path, message: "is not known here" }));
+  return new Problem("invalid-request", "The query does not match its schema", { issues });
+}
+
+/** Whether a media type names no charset, or UTF-8. */
+function isUtf8(mediaType = ""): boolean {
+  const charset = /;\s*charset\s*=\s*"?([^\s";]*)/i.exec(mediaType)?.[1];
+  return charset === undefined || /^utf-?8$/i.test(charset);
 }
 
 /** Whatever was thrown, as what the client is told. */
@@ -135,14 +201,31 @@ function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: Prob
       .header("x-accel-buffering", "no")
       .send(encodeRefusal(problem));
   }
-  if (problem.retryable) {
-    reply.header("retry-after", Math.max(1, Math.ceil((problem.retryAfterMs ?? 1_000) / 1_000)));
-  }
-  if (problem.status === 401) reply.header("www-authenticate", "Bearer");
   return reply
     .code(problem.status)
-    .header("content-type", "application/problem+json")
+    .headers(headersOf(problem))
     .send(JSON.stringify(problem.toDetails()));
+}
+
+/** A problem as a whole HTTP answer, for a request that is none. */
+export function encodeProblem(problem: Problem, replica: string): string {
+  const headers = { [REPLICA_HEADER]: replica, Vary: "Origin", ...headersOf(problem) };
+  return encodeAnswer(problem.status, headers, JSON.stringify(problem.toDetails()));
+}
+
+function headersOf(problem: Problem): Record<string, string> {
+  const headers: Record<string, string> = { "Content-Type": "application/problem+json" };
+  if (problem.retryable) {
+    const seconds = Math.ceil((problem.retryAfterMs ?? 1_000) / 1_000);
+    headers["Retry-After"] = String(Math.max(1, seconds));
+  }
+  if (problem.status === 401) headers["WWW-Authenticate"] = "Bearer";
+  if (problem.code === "upgrade-required") {
+    headers.Connection = "upgrade, close";
+    headers.Upgrade = "websocket";
+    headers["Sec-WebSocket-Version"] = "13";
+  }
+  return headers;
 }
 
 /** The whole stream of a refusal that an EventSource comes back from (PROTOCOL.md A8, E5). */

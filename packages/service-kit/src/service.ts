@@ -5,7 +5,6 @@ import { Counter, type Registry } from "prom-client";
 import type { z } from "zod";
 import { type Authenticator, createAuthenticator } from "./auth.ts";
 import { type CommonConfig, ConfigError, readConfig } from "./config.ts";
-import { registerCors } from "./cors.ts";
 import { createHttp } from "./http.ts";
 import { createLogger, type Logger } from "./logger.ts";
 import { createMetrics } from "./metrics.ts";
@@ -22,6 +21,8 @@ export interface ServiceKit<Config extends CommonConfig = CommonConfig> {
   readonly http: FastifyInstance;
   readonly authenticator: Authenticator;
   isDraining(): boolean;
+  /** A GET of these paths parses its query. Every other request is refused with one (PROTOCOL.md G3). */
+  takeQueryAt(...paths: readonly string[]): void;
 }
 
 export interface App {
@@ -69,8 +70,16 @@ export async function startService<Config extends CommonConfig>(options: {
   const logger =
     options.logger ?? createLogger({ level: config.LOG_LEVEL, service: name, replica });
   const metrics = createMetrics(name, replica);
-  const http = createHttp({ logger, replica, bodyBytes: config.BODY_BYTES });
-  registerCors(http, config.ALLOWED_ORIGINS);
+  const queryPaths = new Set<string>();
+  const http = createHttp({
+    logger,
+    replica,
+    bodyBytes: config.BODY_BYTES,
+    headerBytes: config.HEADER_BYTES,
+    requestMs: config.REQUEST_MS,
+    allowedOrigins: config.ALLOWED_ORIGINS,
+    takesQuery: (path) => queryPaths.has(path),
+  });
   const keysFaults = new Counter({
     name: "localstreet_token_keys_faults_total",
     help: "Times that the key set for tokens could not be read",
@@ -99,6 +108,9 @@ export async function startService<Config extends CommonConfig>(options: {
       allowedOrigins: config.ALLOWED_ORIGINS,
     }),
     isDraining: () => state === "draining",
+    takeQueryAt(...paths) {
+      for (const path of paths) queryPaths.add(path);
+    },
   };
 
   // First, so that a service that waits for a store already says that it lives and is not ready.

@@ -7,11 +7,12 @@ import { Counter, Gauge } from "prom-client";
 import type { Principal } from "./auth.ts";
 import type { CommonConfig, SocketConfig } from "./config.ts";
 import type { ConnectionLeases } from "./connection-leases.ts";
-import { REPLICA_HEADER } from "./http.ts";
+import { encodeProblem, REPLICA_HEADER } from "./http.ts";
 import type { ServiceKit } from "./service.ts";
 import type { SharedRate } from "./shared-rate.ts";
 import { type ClientFrame, OpenSocket, type SocketHandlers } from "./socket-session.ts";
 import { spreadOver } from "./spread-over.ts";
+import { requireHandshake } from "./ws-handshake.ts";
 
 export type { SocketSession } from "./socket-session.ts";
 
@@ -82,6 +83,8 @@ export async function registerSocketRoute<F extends ClientFrame, Data>(
       clientTracking: false,
       // Compression costs memory per connection and is how a few bytes become many megabytes.
       perMessageDeflate: false,
+      // None is spoken here, and one that is not spoken must not be chosen (RFC 6455 section 4.2.2).
+      handleProtocols: () => false,
     },
     // The sessions are told to go by `drain`; the plugin would close them without a code.
     preClose: (done: () => void) => done(),
@@ -89,6 +92,18 @@ export async function registerSocketRoute<F extends ClientFrame, Data>(
   });
   http.websocketServer.on("headers", (headers: string[]) => {
     headers.push(`${REPLICA_HEADER}: ${kit.replica}`);
+  });
+  // What the route has not refused before: a list of subprotocols that is none.
+  http.websocketServer.on("wsClientError", ({ message }, socket) => {
+    socket.once("finish", () => socket.destroy());
+    socket.end(encodeProblem(new Problem("invalid-request", message), kit.replica));
+  });
+  http.addHook("onRequest", async (request) => {
+    const { url } = request.routeOptions;
+    // The plugin would open a WebSocket on every other route as well, only to close it.
+    if (request.ws && url !== undefined && url !== route.path) {
+      throw new Problem("invalid-request", "This is no address of a WebSocket");
+    }
   });
   const upgrades = new WeakMap<
     FastifyRequest,
@@ -99,6 +114,7 @@ export async function registerSocketRoute<F extends ClientFrame, Data>(
     {
       websocket: true,
       preValidation: async (request, { raw: response }) => {
+        requireHandshake(request.headers, request.ws);
         if (kit.isDraining()) throw new Problem("draining");
         const found = authenticator.tokenOf(request.headers);
         if (found.from === "foreign-cookie") throw new Problem("forbidden", "Foreign origin");

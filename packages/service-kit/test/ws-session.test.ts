@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { authenticateFrameSchema } from "@localstreet/contracts/chat";
@@ -68,6 +70,7 @@ function startEcho(
       });
       const openings = openingsRate(config, rates);
       const { authenticateUpgrade } = kit.authenticator;
+      kit.http.get("/plain", async () => ({}));
       const authenticator = {
         ...kit.authenticator,
         authenticateUpgrade: async (...request: Parameters<typeof authenticateUpgrade>) => {
@@ -236,6 +239,118 @@ describe("A4: authentication", () => {
     await hasty.opened;
     hasty.send({ type: "say", text: "hello" });
     expect(await hasty.closed).toBe(4401);
+  });
+});
+
+/** The answer to a request that is written as it stands, until the server closes the connection or opens a WebSocket. */
+async function ask(path: string, lines: readonly string[], method = "GET"): Promise<string> {
+  const socket = connect(Number(new URL(echo.url).port), "127.0.0.1");
+  let answer = "";
+  socket.on("data", (chunk) => {
+    answer += chunk;
+    if (answer.startsWith("HTTP/1.1 101 ")) socket.destroy();
+  });
+  const closed = once(socket, "close");
+  socket.write([`${method} ${path} HTTP/1.1`, "Host: a", ...lines, "", ""].join("\r\n"));
+  await closed;
+  return answer;
+}
+
+describe("E18: handshakes", () => {
+  const KEY = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+  const VERSION = "Sec-WebSocket-Version: 13";
+  const CONNECTION = "Connection: Upgrade";
+  const UPGRADE = [CONNECTION, "Upgrade: websocket"];
+
+  test.each<[string, string[], number, string]>([
+    ["a plain GET", ["Connection: keep-alive"], 426, "upgrade-required"],
+    [
+      "a GET as of an EventSource",
+      ["Accept: text/event-stream", "Connection: keep-alive"],
+      426,
+      "upgrade-required",
+    ],
+    ["another protocol", [CONNECTION, "Upgrade: h2c", KEY, VERSION], 426, "upgrade-required"],
+    ["an old version", [...UPGRADE, KEY, "Sec-WebSocket-Version: 8"], 426, "upgrade-required"],
+    ["no version", [...UPGRADE, KEY], 426, "upgrade-required"],
+    ["no key", [...UPGRADE, VERSION], 400, "invalid-request"],
+    ["a short key", [...UPGRADE, "Sec-WebSocket-Key: AAAA", VERSION], 400, "invalid-request"],
+    ["two keys", [...UPGRADE, KEY, KEY, VERSION], 400, "invalid-request"],
+    [
+      "no list of subprotocols",
+      [...UPGRADE, KEY, VERSION, "Sec-WebSocket-Protocol: a,,b"],
+      400,
+      "invalid-request",
+    ],
+  ])(
+    "E18 G4: %s is answered with a code by a replica with a name",
+    async (_name, lines, status, code) => {
+      const [head = "", body = ""] = (await ask("/ws", lines)).split("\r\n\r\n");
+      expect(head).toMatch(`HTTP/1.1 ${status} `);
+      expect(head).toMatch(/^content-type: application\/problem\+json/im);
+      expect(head).toMatch(/^localstreet-replica: echo-1/im);
+      expect(JSON.parse(body)).toMatchObject({ status, code });
+      if (status !== 426) return;
+      expect(head).toMatch(/^upgrade: websocket/im);
+      expect(head).toMatch(/^connection: upgrade/im);
+      expect(head).toMatch(/^sec-websocket-version: 13/im);
+    },
+  );
+
+  test("E18: no subprotocol is chosen, whatever is offered", async () => {
+    const offer = "Sec-WebSocket-Protocol: graphql-ws, chat";
+    const answer = await ask("/ws", [...UPGRADE, KEY, VERSION, offer]);
+    expect(answer).toMatch(/^HTTP\/1\.1 101 /);
+    expect(answer).not.toMatch(/sec-websocket-(?:protocol|extensions)/i);
+  });
+
+  test("E18: a handshake at another address is refused, and opens nothing", async () => {
+    for (const [path, method, status] of [
+      ["/plain", "GET", 400],
+      ["/plain", "POST", 404],
+      ["/nothing", "GET", 404],
+      ["/%ff", "GET", 400],
+    ] as const) {
+      const answer = await ask(path, [...UPGRADE, KEY, VERSION], method);
+      expect([path, answer]).toEqual([path, expect.stringMatching(`^HTTP/1.1 ${status} `)]);
+      expect(answer).toMatch(/^localstreet-replica: echo-1/im);
+    }
+  });
+
+  test("E18 E12: a preflight that asks for an upgrade is answered, and its connection ends", async () => {
+    for (const [origin, status] of [
+      ["https://shop.example", 204],
+      ["https://evil.example", 403],
+    ] as const) {
+      const preflight = [`Origin: ${origin}`, "Access-Control-Request-Method: GET"];
+      const answer = await ask("/ws", [...UPGRADE, KEY, VERSION, ...preflight], "OPTIONS");
+      expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+      expect(answer).toMatch(/^connection: close/im);
+    }
+  });
+
+  test("G3: a query is refused before a WebSocket is opened", async () => {
+    const answer = await ask("/ws?token=a", [...UPGRADE, KEY, VERSION]);
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+  });
+
+  test("E4 A4: a cookie of a foreign origin is a 403, and no page's origin closes with 4403", async () => {
+    const origin = "Origin: https://evil.example";
+    const cookie = `Cookie: localstreet_token=${await tokenFor()}`;
+    const answer = await ask("/ws", [...UPGRADE, KEY, VERSION, origin, cookie]);
+    expect(answer).toMatch(/^HTTP\/1\.1 403 /);
+    expect(answer).toContain('"code":"forbidden"');
+    // Without a cookie a page of any origin may speak for whom it has a token of.
+    const client = open(echo, { origin: "https://evil.example" });
+    await client.opened;
+    client.send({ type: "authenticate", ref: 1, token: await tokenFor() });
+    await client.frame(({ type }) => type === "authenticated");
+    client.socket.close();
+    const driver = open(echo);
+    await driver.opened;
+    driver.send({ type: "authenticate", token: await tokenFor("driver") });
+    expect(await driver.closed).toBe(4403);
+    expect(driver.frames.at(-1)).toMatchObject({ type: "goaway", code: 4403, reconnect: false });
   });
 });
 

@@ -22,6 +22,7 @@ import { registerChatSocket } from "./socket-route.ts";
 
 export async function buildApp(kit: ServiceKit<ChatConfig>): Promise<App> {
   const { config, logger } = kit;
+  kit.takeQueryAt("/api/chat/conversations/:conversationId/messages");
   const pool = openPool({
     url: config.DATABASE_URL,
     name: kit.replica,

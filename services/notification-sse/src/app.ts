@@ -35,6 +35,12 @@ import { createVendorFrames } from "./stream/vendor-frames.ts";
 
 export async function buildApp(kit: ServiceKit<NotificationConfig>): Promise<App> {
   const { config, logger } = kit;
+  kit.takeQueryAt(
+    "/api/vendor/:vendorId/notifications/stream",
+    "/api/vendor/:vendorId/activity/stream",
+    "/api/vendor/:vendorId/notifications",
+    "/api/vendor/:vendorId/orders",
+  );
   const bus = await connectBus({
     ...natsOptions(kit),
     maxPublishesInFlight: config.PUBLISHES_IN_FLIGHT,

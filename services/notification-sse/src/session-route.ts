@@ -4,12 +4,16 @@ import { Problem } from "@localstreet/contracts/problem";
 import { personId } from "@localstreet/service-kit/auth";
 import { parseRequest } from "@localstreet/service-kit/http";
 import type { ServiceKit } from "@localstreet/service-kit/service";
+import { z } from "zod";
 
 /**
  * A browser drops a cookie that has ended, and an EventSource without one is answered 401 and silenced for good. So the
  * cookie outlives its token, and the page has this long to renew it (PROTOCOL.md A5, A8), in milliseconds.
  */
 const COOKIE_GRACE_MS = 24 * 3_600_000;
+
+/** What some clients send where nothing is asked for. */
+const noBodySchema = z.strictObject({}).optional();
 
 /**
  * `POST` and `DELETE /api/auth/session`: the cookie for an EventSource, which cannot send headers (PROTOCOL.md A5);
@@ -20,6 +24,7 @@ export function registerSessionRoutes(
   revocations: Revocations,
 ): void {
   http.post("/api/auth/session", async (request, reply) => {
+    parseRequest(noBodySchema, request.body, "The body");
     const found = authenticator.tokenOf(request.headers);
     // A cookie would renew itself; and what a page of another origin sends must not set one.
     if (found.from !== "authorization") throw new Problem("unauthenticated");
@@ -31,12 +36,13 @@ export function registerSessionRoutes(
       .send();
   });
 
-  http.delete("/api/auth/session", async (request, reply) =>
-    reply
+  http.delete("/api/auth/session", async (request, reply) => {
+    parseRequest(noBodySchema, request.body, "The body");
+    return reply
       .code(204)
       .header("set-cookie", cookie(request, "", new Date(0)))
-      .send(),
-  );
+      .send();
+  });
 
   http.post("/api/auth/revocations", async (request, reply) => {
     await authenticator.authenticate(request, "service");

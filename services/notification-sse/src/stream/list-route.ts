@@ -18,7 +18,7 @@ import type { Followers, History } from "./follower.ts";
 import { idQuerySchema } from "./id-query.ts";
 
 const paramsSchema = z.object({ vendorId: vendorIdSchema });
-const querySchema = z.object({
+const querySchema = z.strictObject({
   after: idQuerySchema.optional(),
   last: z.coerce.number().int().min(0).default(0),
   limit: z.coerce.number().int().min(1).default(100),

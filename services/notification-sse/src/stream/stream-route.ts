@@ -14,7 +14,7 @@ import { idQuerySchema } from "./id-query.ts";
 import { encodeStreamError, type OpenStream, type OpenStreams } from "./open-streams.ts";
 
 const paramsSchema = z.object({ vendorId: vendorIdSchema });
-const querySchema = z.object({
+const querySchema = z.strictObject({
   lastEventId: idQuerySchema.optional(),
   last: z.coerce.number().int().min(0).default(0),
 });
