@@ -5,24 +5,21 @@ import { until } from "@localstreet/testkit/wait";
 import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { type FiredOrder, fireDueOrders } from "../src/order-deadlines.ts";
-import {
-  applyEvents,
-  type LoggedEvent,
-  leaseProjection,
-  type ProjectionPosition,
-  releaseProjection,
-  restartProjection,
-} from "../src/order-projection.ts";
+import type { LoggedEvent } from "../src/order-life.ts";
+import { openOrderProjection } from "../src/order-projection.ts";
 import { ORDER_COLUMNS, type OrderRow, orderState } from "../src/order-row.ts";
 import { openPool, type Pool } from "../src/pool.ts";
+import type { ProjectionPosition, ProjectionStore } from "../src/projection-store.ts";
 import { startDatabase, type TestDatabase } from "./start-database.ts";
 
 let database: TestDatabase;
 let pool: Pool;
+let store: ProjectionStore;
 
 beforeAll(async () => {
   database = await startDatabase();
   pool = openPool({ url: database.url("notification-sse"), statementTimeoutMs: 2_000 });
+  store = openOrderProjection(pool);
 });
 afterAll(async () => {
   await pool?.end();
@@ -30,6 +27,7 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   await pool.query("DELETE FROM orders");
+  await pool.query("DELETE FROM set_aside_events");
   await pool.query("UPDATE projections SET history = 0, sequence = 0, lease_until = now()");
 });
 
@@ -96,9 +94,9 @@ function expired(orderId: string): VendorEvent {
 }
 
 async function takeLease(holder = lease.holder): Promise<ProjectionPosition> {
-  const position = await leaseProjection(pool, { ...lease, holder });
-  if (!position) throw new Error("another holds the lease");
-  return position;
+  const leased = await store.lease({ ...lease, holder });
+  if (!leased) throw new Error("another holds the lease");
+  return leased.position;
 }
 
 /** Applies the events in batches of `size`. @returns how many Postgres could not hold. */
@@ -108,7 +106,7 @@ async function apply(events: readonly LoggedEvent[], size = 500): Promise<number
   for (let index = 0; index < events.length; index += size) {
     const batch = events.slice(index, index + size);
     const { sequence, messageId } = batch.at(-1) as LoggedEvent;
-    const outcome = await applyEvents(pool, {
+    const outcome = await store.apply({
       ...lease,
       from,
       events: batch,
@@ -118,7 +116,7 @@ async function apply(events: readonly LoggedEvent[], size = 500): Promise<number
     });
     if (outcome.status === "fenced") throw new Error("fenced");
     from = outcome.position;
-    refused += outcome.refused;
+    refused += outcome.refused.length;
   }
   return refused;
 }
@@ -131,7 +129,7 @@ async function rows(): Promise<OrderRow[]> {
 
 async function rowAfter(...events: VendorEvent[]) {
   await pool.query("DELETE FROM orders");
-  await restartProjection(pool, { holder: lease.holder, epoch: "testtest" });
+  await store.rewind({ holder: lease.holder, epoch: "testtest", checkpoint: null });
   await apply(logged(events));
   const row = (await rows())[0] as OrderRow;
   return { ...row, state: orderState(row) };
@@ -245,12 +243,12 @@ test("S30: however a log is cut into batches, and read again from any place, the
         const log = logged(events);
         await takeLease();
         await pool.query("DELETE FROM orders");
-        await restartProjection(pool, { holder: lease.holder, epoch });
+        await store.rewind({ holder: lease.holder, epoch, checkpoint: null });
         await apply(log, 500);
         const atOnce = await content();
 
         await pool.query("DELETE FROM orders");
-        await restartProjection(pool, { holder: lease.holder, epoch });
+        await store.rewind({ holder: lease.holder, epoch, checkpoint: null });
         await apply(log, size);
         expect(await content()).toEqual(atOnce);
 
@@ -261,7 +259,7 @@ test("S30: however a log is cut into batches, and read again from any place, the
 
         // Restored from a backup, the same events come under another history. An order's life begins with `new-order`.
         if (!["a", "b", "c"].every((orderId) => beginsWithPlacing(log, orderId))) return;
-        await restartProjection(pool, { holder: lease.holder, epoch });
+        await store.rewind({ holder: lease.holder, epoch, checkpoint: null });
         await apply(log, size);
         const restored = await content();
         const stateOf = (row: (typeof restored)[number]) => [
@@ -279,7 +277,11 @@ test("S30: however a log is cut into batches, and read again from any place, the
 test("S30: a log that was made anew is read from its beginning, and orders of the old one stay", async () => {
   await apply(logged([placed("a"), placed("b"), acknowledged("b", "accepted")]));
   const before = await takeLease();
-  const restarted = await restartProjection(pool, { holder: lease.holder, epoch: "anewanew" });
+  const restarted = await store.rewind({
+    holder: lease.holder,
+    epoch: "anewanew",
+    checkpoint: null,
+  });
   expect(restarted).toEqual({
     ...{ epoch: "anewanew", history: before.history + 1, sequence: 0, messageId: null },
   });
@@ -289,23 +291,23 @@ test("S30: a log that was made anew is read from its beginning, and orders of th
 
 test("S30: one replica holds the lease, another takes over when it ends, and the first is fenced off", async () => {
   const shortly = { holder: "one", leaseMs: 50 };
-  const from = await leaseProjection(pool, shortly);
-  expect(from).not.toBeNull();
+  const from = (await store.lease(shortly))?.position;
+  expect(from).toBeDefined();
   const two = { holder: "two", leaseMs: 60_000 };
-  await until(async () => (await leaseProjection(pool, two)) !== null, { what: "a takeover" });
-  expect(await leaseProjection(pool, shortly)).toBeNull();
+  await until(async () => (await store.lease(two)) !== null, { what: "a takeover" });
+  expect(await store.lease(shortly)).toBeNull();
 
   const events = logged([placed("late")]);
   const to = { sequence: 1, messageId: "" };
   const batch = { ...lease, from: from as ProjectionPosition, events, to, throughAt: null };
-  expect(await applyEvents(pool, { ...batch, deadlines })).toEqual({ status: "fenced" });
+  expect(await store.apply({ ...batch, deadlines })).toEqual({ status: "fenced" });
   expect(await rows()).toEqual([]);
-  expect(await restartProjection(pool, { holder: "one", epoch: "testtest" })).toBeNull();
+  expect(await store.rewind({ holder: "one", epoch: "testtest", checkpoint: null })).toBeNull();
 
-  await releaseProjection(pool, "one");
-  expect(await leaseProjection(pool, shortly)).toBeNull();
-  await releaseProjection(pool, "two");
-  expect(await leaseProjection(pool, shortly)).not.toBeNull();
+  await store.release("one");
+  expect(await store.lease(shortly)).toBeNull();
+  await store.release("two");
+  expect(await store.lease(shortly)).not.toBeNull();
 });
 
 test("S30: a holder that comes back to its own lease with an old position is fenced off", async () => {
@@ -313,7 +315,7 @@ test("S30: a holder that comes back to its own lease with an old position is fen
   await apply(logged([placed("a")]));
   const batch = { ...lease, from, events: [], throughAt: null, deadlines };
   const to = { sequence: 9, messageId: "" };
-  expect(await applyEvents(pool, { ...batch, to })).toEqual({ status: "fenced" });
+  expect(await store.apply({ ...batch, to })).toEqual({ status: "fenced" });
 });
 
 /** As `rang`, with nothing done. */
