@@ -164,13 +164,13 @@ export function withCheckpoint(
   every: number,
 ): readonly Checkpoint[] {
   const older = checkpoints.filter(({ sequence }) => sequence < newest.sequence);
-  const distanceOf = ({ sequence }: Checkpoint) =>
-    Math.floor(Math.log2(Math.max(1, (newest.sequence - sequence) / every)));
-  // Of those at about the same distance the one that is furthest back stays.
-  const kept = older.filter(
-    (checkpoint, index) =>
-      index === older.length - 1 ||
-      distanceOf(checkpoint) !== distanceOf(older[index + 1] as Checkpoint),
-  );
-  return [newest, ...kept];
+  const distanceOf = ({ sequence }: Checkpoint) => newest.sequence - sequence + every;
+  const kept = [newest];
+  for (const [index, checkpoint] of older.entries()) {
+    const next = older[index + 1];
+    const isNeeded = !next || distanceOf(next) > 2 * distanceOf(kept.at(-1) as Checkpoint);
+    // Without it the next is at most twice as far back as the one before, and comes closer as the log grows.
+    if (isNeeded) kept.push(checkpoint);
+  }
+  return kept;
 }

@@ -4,12 +4,20 @@ import { type VendorEvent, vendorEventMessageId } from "@localstreet/contracts/v
 import { until } from "@localstreet/testkit/wait";
 import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { withCheckpoint } from "../src/order-batch.ts";
 import { type FiredOrder, fireDueOrders } from "../src/order-deadlines.ts";
 import type { LoggedEvent } from "../src/order-life.ts";
 import { openOrderProjection } from "../src/order-projection.ts";
 import { ORDER_COLUMNS, type OrderRow, orderState } from "../src/order-row.ts";
 import { openPool, type Pool } from "../src/pool.ts";
-import type { ProjectionPosition, ProjectionStore } from "../src/projection-store.ts";
+import type {
+  Checkpoint,
+  LogEntry,
+  ProjectionPosition,
+  ProjectionStore,
+  SetAsideEvent,
+  UnreadEvent,
+} from "../src/projection-store.ts";
 import { startDatabase, type TestDatabase } from "./start-database.ts";
 
 let database: TestDatabase;
@@ -100,12 +108,12 @@ async function takeLease(holder = lease.holder): Promise<ProjectionPosition> {
 }
 
 /** Applies the events in batches of `size`. @returns how many Postgres could not hold. */
-async function apply(events: readonly LoggedEvent[], size = 500): Promise<number> {
+async function apply(events: readonly LogEntry[], size = 500): Promise<number> {
   let from = await takeLease();
   let refused = 0;
   for (let index = 0; index < events.length; index += size) {
     const batch = events.slice(index, index + size);
-    const { sequence, messageId } = batch.at(-1) as LoggedEvent;
+    const { sequence, messageId } = batch.at(-1) as LogEntry;
     const outcome = await store.apply({
       ...lease,
       from,
@@ -272,6 +280,80 @@ test("S30: however a log is cut into batches, and read again from any place, the
     ),
     { numRuns: 40 },
   );
+});
+
+/** As an older version reads it. */
+function unread(event: LoggedEvent): UnreadEvent {
+  const { data, kind, sequence, messageId, storedAt } = event;
+  const kept = { vendorId, orderId: data.orderId, kind, sequence, messageId, storedAt };
+  return { ...kept, data: Buffer.from(JSON.stringify(data)), reason: "of tomorrow" };
+}
+
+function readAgain({ reason: _, orderId: __, data, ...event }: SetAsideEvent): LoggedEvent {
+  return { ...event, data: JSON.parse(Buffer.from(data).toString()) } as unknown as LoggedEvent;
+}
+
+test("S44: whichever events are understood late, and in whatever order, the rows are as if all had been at once", async () => {
+  const epoch = "testtest";
+  await fc.assert(
+    fc.asyncProperty(
+      anyLog,
+      fc.array(fc.constantFrom(0, 0, 1, 2, 3), { minLength: 40, maxLength: 40 }),
+      fc.integer({ min: 1, max: 12 }),
+      async (events, versions, size) => {
+        const log = logged(events);
+        await takeLease();
+        await pool.query("DELETE FROM orders");
+        await store.rewind({ holder: lease.holder, epoch, checkpoint: null });
+        await apply(log);
+        const content = async () => (await rows()).map(({ history: _, ...row }) => row);
+        const atOnce = await content();
+
+        // Each version understands what the ones before it do, and more.
+        const versionOf = ({ sequence }: { sequence: number }) => versions[sequence - 1] ?? 0;
+        await pool.query("DELETE FROM orders");
+        await store.rewind({ holder: lease.holder, epoch, checkpoint: null });
+        await apply(
+          log.map((event) => (versionOf(event) === 0 ? event : unread(event))),
+          size,
+        );
+        for (const version of [1, 2, 3]) {
+          const from = await takeLease();
+          let after = { history: 0, sequence: 0 };
+          for (;;) {
+            const page = await store.setAside(after, 2);
+            const orders = page.orders.map((order) => ({
+              ...order,
+              understood: order.events.map((event) =>
+                versionOf(event) <= version ? readAgain(event) : null,
+              ),
+            }));
+            expect(await store.retell({ ...lease, from, orders, deadlines })).toBe("retold");
+            if (!page.next) break;
+            after = page.next;
+          }
+        }
+        expect(await content()).toEqual(atOnce);
+        const left = await pool.query("SELECT 1 FROM set_aside_events");
+        expect(left.rowCount).toBe(0);
+      },
+    ),
+    { numRuns: 40 },
+  );
+});
+
+test("S30: checkpoints are some dozens, and one of them is never much further back than what was lost", () => {
+  let checkpoints: readonly Checkpoint[] = [];
+  for (let sequence = 7; sequence < 200_000; sequence += 7 + (sequence % 5)) {
+    if (sequence - (checkpoints[0]?.sequence ?? 0) < 10) continue;
+    checkpoints = withCheckpoint(checkpoints, { sequence, messageId: `m${sequence}` }, 10);
+    if (sequence % 97 !== 0) continue;
+    expect(checkpoints.length).toBeLessThan(40);
+    for (let lost = 1; lost < sequence; lost *= 3) {
+      const back = checkpoints.find((checkpoint) => checkpoint.sequence <= sequence - lost);
+      expect(sequence - (back?.sequence ?? 0)).toBeLessThanOrEqual(2 * lost + 40);
+    }
+  }
 });
 
 test("S30: a log that was made anew is read from its beginning, and orders of the old one stay", async () => {
