@@ -188,12 +188,16 @@ export function startOrderProjection(options: ProjectionOptions): OrderProjectio
     let from = begun;
     let checkpoints = await store.checkpoints();
     let askedMs = performance.now();
+    let wasAtEnd = false;
     while (!signal.aborted) {
       const askedAt = clock.now();
       const sinceMs = performance.now() - askedMs;
       askedMs = performance.now();
       const page = await reader.next(Math.min(READ_MS, settings.tickMs / 2));
-      const throughAt = projectedThrough(page, askedAt, sinceMs);
+      // What a page says of the log's end is as old as the one before it.
+      const isAtEnd = page.atEnd && sinceMs < NEAR_END_MS;
+      const throughAt = projectedThrough(page, askedAt, wasAtEnd && isAtEnd);
+      wasAtEnd = isAtEnd;
       const events = await parsePage(page);
       const to = page.events.at(-1) ?? from;
       const next = checkpointsWith(checkpoints, to);
@@ -261,14 +265,19 @@ export function startOrderProjection(options: ProjectionOptions): OrderProjectio
 }
 
 /**
- * The time up to which the log is projected with this page; `null` where answers may follow that were stored long ago. An
- * empty page was checked with the leader after `askedAt`, by the clock of the store. What another says of the log's end is as
- * old as its oldest event may be, `sinceMs` at most.
+ * The time up to which the log is projected with this page; `null` where answers may follow that were stored long ago.
+ *
+ * @param askedAt by the clock of the store: an empty page was checked with the leader after it. That the clocks of the stores
+ *   agree is assumed; what one is ahead of the other, deadlines may be early or late.
+ * @param follows the events are those of a moment: this page and the one before it ended where the log did.
  */
-function projectedThrough({ events, atEnd }: LogPage, askedAt: Date, sinceMs: number): Date | null {
+function projectedThrough(
+  { events, atEnd }: LogPage,
+  askedAt: Date,
+  follows: boolean,
+): Date | null {
   const last = events.at(-1);
   if (!last) return atEnd ? askedAt : null;
-  const isAtEnd = atEnd && sinceMs < NEAR_END_MS;
   const isNearEnd = askedAt.getTime() - last.storedAt.getTime() < NEAR_END_MS;
-  return isAtEnd || isNearEnd ? last.storedAt : null;
+  return follows || isNearEnd ? last.storedAt : null;
 }
