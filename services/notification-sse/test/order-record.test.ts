@@ -1,6 +1,7 @@
 import { openLogReader } from "@localstreet/bus/log-reader";
 import { publishVendorEvent } from "@localstreet/bus/publish-vendor-event";
 import { openSubjectLog } from "@localstreet/bus/subject-log";
+import { summarySchema } from "@localstreet/contracts/dashboard";
 import { type OrderId, orderIdSchema, vendorIdSchema } from "@localstreet/contracts/ids";
 import type { OrderStatus } from "@localstreet/contracts/order";
 import { orderSnapshotSchema, ordersSnapshotSchema } from "@localstreet/contracts/order-answers";
@@ -11,6 +12,8 @@ import { openOrderProjection } from "@localstreet/db/order-projection";
 import type { OrderRow } from "@localstreet/db/order-row";
 import { openPool, type Pool } from "@localstreet/db/pool";
 import { isUnread } from "@localstreet/db/projection-store";
+import { openEventStream } from "@localstreet/testkit/sse-client";
+import { tokenFor } from "@localstreet/testkit/tokens";
 import { until } from "@localstreet/testkit/wait";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createExpiries } from "../src/record/expiries.ts";
@@ -245,6 +248,25 @@ test("O5: a kind that no version here knows is counted and shown until one does"
   await untilStatus(vendorId, order.orderId, "accepted");
 });
 
+test("S44: a message whose id no database holds is passed over, and stops nothing", async () => {
+  const vendorId = newVendor();
+  const log = await openSubjectLog(notification.bus, VENDOR_STREAM);
+  const { lastSequence } = await log.bounds();
+  await publishRaw(notification, vendorId, `${vendorId}:new-order:a\0b`, "{}");
+  expect((await log.bounds()).lastSequence).toBe(lastSequence + 1);
+  // It is the newest that is projected, and with it an order would be no different.
+  await until(
+    async () => {
+      const { rows } = await admin.query<{ sequence: string }>("SELECT sequence FROM projections");
+      return Number(rows[0]?.sequence) > lastSequence;
+    },
+    { what: "it is passed over" },
+  );
+  const order = newOrder();
+  await storeOrder(notification.replicas[0], vendorId, order);
+  await untilStatus(vendorId, order.orderId, "placed");
+});
+
 /** What the alarm shows: on the replica that projects. */
 async function waitingNow(): Promise<number> {
   for (const { adminUrl } of notification.replicas) {
@@ -438,6 +460,32 @@ test.each([
     }
   },
 );
+
+test("S39 S40: which day it is Postgres says, not the clock of a replica", {
+  timeout: 60_000,
+}, async () => {
+  const day = 86_400_000;
+  const odd = await notification.startProcess({ NODE_OPTIONS: clockOff(day) });
+  try {
+    const vendorId = newVendor();
+    const { rows } = await admin.query<{ day: string }>(
+      "SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS day",
+    );
+    const token = await tokenFor({
+      ...{ role: "vendor", sub: "sam", vendors: [vendorId], expiresInSeconds: 3 * 86_400 },
+    });
+    const url = `${odd.url}/api/vendor/${vendorId}/activity/stream`;
+    const stream = await openEventStream(url, { token });
+    const { data } = await stream.next(({ event }) => event === "summary", 15_000);
+    const summary = summarySchema.parse(JSON.parse(data));
+    expect(summary.day >= (rows[0]?.day ?? "")).toBe(true);
+    expect(Date.parse(summary.asOf ?? "")).toBeLessThan(Date.now() + day / 2);
+    expect(Date.parse(summary.day)).toBeLessThan(Date.now());
+    stream.close();
+  } finally {
+    await odd.kill();
+  }
+});
 
 test("S30: a log that went back is read again from the newest checkpoint that it still holds", async () => {
   const vendorId = newVendor();

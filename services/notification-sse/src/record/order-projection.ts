@@ -12,6 +12,7 @@ import { isBetterUnderstood, withCheckpoint } from "@localstreet/db/order-batch"
 import type { OrderDeadlines } from "@localstreet/db/order-due";
 import {
   type Checkpoint,
+  type EventBatch,
   isUnread,
   type LogEntry,
   type ProjectionPosition,
@@ -199,11 +200,11 @@ export function startOrderProjection(options: ProjectionOptions): OrderProjectio
       const throughAt = projectedThrough(page, askedAt, wasAtEnd && isAtEnd);
       wasAtEnd = isAtEnd;
       const events = await parsePage(page);
-      const to = page.events.at(-1) ?? from;
+      const to = positionAfter(page, from);
       const next = checkpointsWith(checkpoints, to);
       const outcome = await store.apply({
         ...{ ...lease, from, events, throughAt, deadlines },
-        to: { sequence: to.sequence, messageId: to.messageId },
+        to,
         checkpoints: next === checkpoints ? undefined : next,
       });
       if (outcome.status === "fenced") {
@@ -262,6 +263,12 @@ export function startOrderProjection(options: ProjectionOptions): OrderProjectio
       await store.release(holder).catch(() => {});
     },
   };
+}
+
+/** Postgres holds no NUL in a text: a foreign message whose id has one is as if it had none. */
+function positionAfter({ events }: LogPage, from: ProjectionPosition): EventBatch["to"] {
+  const { sequence, messageId } = events.at(-1) ?? from;
+  return { sequence, messageId: messageId?.includes("\0") ? null : messageId };
 }
 
 /**
