@@ -4,7 +4,7 @@ import { ensureStreams } from "@localstreet/bus/streams";
 import { openSubjectLog } from "@localstreet/bus/subject-log";
 import { orderIdSchema, personIdSchema, vendorIdSchema } from "@localstreet/contracts/ids";
 import { VENDOR_STREAM } from "@localstreet/contracts/subjects";
-import { startOrderProjection } from "@localstreet/notification-sse/order-projection";
+import { startOrderProjection } from "@localstreet/notification-sse/record/order-projection";
 import { startTestStores } from "@localstreet/testkit/stores";
 import { until } from "@localstreet/testkit/wait";
 import { expect, test } from "vitest";

@@ -332,7 +332,7 @@ test("S33: what is stored between the look at the log and the expiry is looked a
   const expiries = createExpiries({
     bus,
     log: {
-      ...{ epoch: log.epoch, bounds: log.bounds, pages: log.pages },
+      ...{ bounds: log.bounds, pages: log.pages },
       async head(subject) {
         const head = await log.head(subject);
         looks += 1;
@@ -342,7 +342,7 @@ test("S33: what is stored between the look at the log and the expiry is looked a
         return head;
       },
     },
-    until: { at: new Date(), epoch: log.epoch, sequence: 0 },
+    until: { at: new Date(), epoch: (await log.bounds()).epoch, sequence: 0 },
   });
   const expire = (orderId: OrderId) => {
     const data = { orderId, vendorId, at: at(), placedAt: at() };
