@@ -33,6 +33,16 @@ export async function publishToStream(
 
 const WRONG_LAST_SEQUENCE = 10_071;
 
+/** Makes a publish depend on the newest message of its subject, the one at `lastSequence`, 0 for none. */
+export function ifLastHeaders(lastSequence: number): Readonly<Record<string, string>> {
+  return { "Nats-Expected-Last-Subject-Sequence": String(lastSequence) };
+}
+
+/** Whether a publish was refused since another message has come to its subject. */
+export function isNotLast(error: unknown): boolean {
+  return error instanceof JetStreamApiError && error.code === WRONG_LAST_SEQUENCE;
+}
+
 /**
  * Publishes to a stream if its newest message of the subject is still the one at `lastSequence`, 0 for none.
  *
@@ -46,12 +56,9 @@ export async function publishIfLast(
   lastSequence: number,
 ): Promise<number | null> {
   try {
-    const ack = await publishToStream(bus, subject, body, {
-      "Nats-Expected-Last-Subject-Sequence": String(lastSequence),
-    });
-    return ack.sequence;
+    return (await publishToStream(bus, subject, body, ifLastHeaders(lastSequence))).sequence;
   } catch (error) {
-    if (error instanceof JetStreamApiError && error.code === WRONG_LAST_SEQUENCE) return null;
+    if (isNotLast(error)) return null;
     throw error;
   }
 }

@@ -10,7 +10,7 @@ import {
 } from "@localstreet/contracts/vendor-events";
 import { type Bus, BusUnavailableError } from "./connection.ts";
 import { epochOf } from "./epoch.ts";
-import { publishToStream } from "./jetstream-requests.ts";
+import { ifLastHeaders, isNotLast, publishToStream } from "./jetstream-requests.ts";
 import { checkOf } from "./log-position.ts";
 import { readFromLeader, readStreamInfo, type StoredEvent } from "./stream-reads.ts";
 
@@ -35,6 +35,32 @@ export type PublishedEvent = { readonly id: string; readonly sequence: number } 
  * @throws {BusUnavailableError} when it is not known to be stored; publishing the same again is safe.
  */
 export async function publishVendorEvent(bus: Bus, event: VendorEvent): Promise<PublishedEvent> {
+  return await publish(bus, event, {});
+}
+
+/**
+ * The same, if the vendor's newest event is still the one at `lastSequence`, 0 for none.
+ *
+ * @returns `null` when another was stored after it, and nothing was stored now.
+ */
+export async function publishVendorEventIfLast(
+  bus: Bus,
+  event: VendorEvent,
+  lastSequence: number,
+): Promise<PublishedEvent | null> {
+  try {
+    return await publish(bus, event, ifLastHeaders(lastSequence));
+  } catch (error) {
+    if (isNotLast(error)) return null;
+    throw error;
+  }
+}
+
+async function publish(
+  bus: Bus,
+  event: VendorEvent,
+  condition: Readonly<Record<string, string>>,
+): Promise<PublishedEvent> {
   const subject = vendorOrdersSubject(event.vendorId);
   const checked = vendorEventSchemas[event.kind].safeParse(event.data);
   if (!checked.success) throw invalidRequest(checked.error, `The data of ${event.kind}`);
@@ -46,6 +72,7 @@ export async function publishVendorEvent(bus: Bus, event: VendorEvent): Promise<
   const { sequence, isDuplicate } = await publishToStream(bus, subject, body, {
     "Nats-Msg-Id": messageId,
     [EVENT_KIND_HEADER]: event.kind,
+    ...condition,
   });
   const id = encodeEventId({
     epoch: knownEpoch(bus) ?? (await readEpoch(bus)),

@@ -122,3 +122,32 @@ test("S8: a log that was made anew, or restored from before the position, is tol
   );
   reader.close();
 });
+
+test("S30: a log that went back and has grown past the position again is told as another one", async () => {
+  await using market = await startMarketplace();
+  const publisher = await market.connect("publisher");
+  const bus = await market.connect("notification-sse");
+  for (let n = 0; n < 5; n++) await publishOrder(publisher, "bakery", `order-${n}`);
+  const reader = openLogReader(bus, "VENDOR", { afterSequence: 0, batch: 10 });
+  expect((await reader.next(100)).events).toHaveLength(5);
+  const known = { after: { sequence: 5, mark: "bakery:new-order:order-4" }, batch: 10 };
+  const later = openLogReader(bus, "VENDOR", known);
+  expect(await later.next(20)).toMatchObject({ events: [], atEnd: true });
+
+  // As after a restore: the same stream, with the same epoch.
+  const { config } = await market.streams.info("VENDOR");
+  await market.streams.delete("VENDOR");
+  await market.streams.add(config);
+  for (let n = 0; n < 8; n++) await publishOrder(publisher, "bakery", `other-${n}`);
+  for (const each of [reader, later, openLogReader(bus, "VENDOR", known)]) {
+    await until(
+      async () => {
+        const outcome = await each.next(100).catch((error: unknown) => error);
+        expect((outcome as { events?: unknown[] }).events ?? []).toEqual([]);
+        return outcome instanceof LogReplacedError;
+      },
+      { what: "the word of the other log", timeoutMs: 15_000 },
+    );
+    each.close();
+  }
+});

@@ -1,6 +1,9 @@
 import { BusUnavailableError } from "@localstreet/bus/connection";
 import { eventId } from "@localstreet/bus/log-position";
-import { publishVendorEvent } from "@localstreet/bus/publish-vendor-event";
+import {
+  publishVendorEvent,
+  publishVendorEventIfLast,
+} from "@localstreet/bus/publish-vendor-event";
 import { openSubjectLog } from "@localstreet/bus/subject-log";
 import { Problem } from "@localstreet/contracts/problem";
 import { until } from "@localstreet/testkit/wait";
@@ -114,4 +117,26 @@ test("S3: a full log refuses new orders and keeps the old ones", async () => {
   ).rejects.toBeInstanceOf(BusUnavailableError);
   const log = await openSubjectLog(await own.connect("notification-sse"), "VENDOR");
   expect(await log.bounds()).toMatchObject({ firstSequence: 1, lastSequence: stored });
+});
+
+test("S33: an event that depends on the vendor's newest one is stored behind that one only", async () => {
+  const bus = await market.connect("publisher");
+  const { sequence } = await publishOrder(bus, "dairy", "o-1");
+  await publishOrder(bus, "cobbler", "o-1");
+  const about = { orderId: order("dairy", "o-1").orderId, vendorId: vendor("dairy") };
+  const at = new Date().toISOString();
+  const expiry = {
+    ...{ vendorId: about.vendorId, kind: "order-expired" as const },
+    data: { ...about, at, placedAt: at },
+  };
+  const told = await publishVendorEvent(bus, {
+    ...{ vendorId: about.vendorId, kind: "order-updated" },
+    data: { ...about, at, status: "preparing" },
+  });
+  expect(await publishVendorEventIfLast(bus, expiry, sequence)).toBeNull();
+  const stored = await publishVendorEventIfLast(bus, expiry, told.sequence);
+  expect(stored).toMatchObject({ status: "stored", sequence: told.sequence + 1 });
+  expect(await publishVendorEventIfLast(bus, expiry, told.sequence + 1)).toMatchObject({
+    ...{ status: "duplicate", sequence: told.sequence + 1 },
+  });
 });

@@ -2,12 +2,12 @@ import { z } from "zod";
 import { personIdSchema } from "./ids.ts";
 import {
   acknowledgementSchema,
-  newOrderSchema,
   orderAcceptedSchema,
   orderSchema,
   orderStateSchema,
   orderStatusSchema,
   postOrderStatusSchema,
+  storedNewOrderSchema,
   timestampSchema,
 } from "./order.ts";
 import { issuesSchema } from "./problem.ts";
@@ -62,7 +62,7 @@ const timeOrNull = timestampSchema.nullable();
 
 /** An order and what has become of it. */
 export const recordedOrderSchema = z.object({
-  ...newOrderSchema.shape,
+  ...storedNewOrderSchema.shape,
   status: orderStatusSchema,
   state: orderStateSchema,
   receivedAt: timeOrNull,

@@ -13,11 +13,15 @@ export const orderItemSchema = z.strictObject({
   unitPrice: amountSchema,
 });
 
+function itemsOf<S extends z.ZodType>(item: S) {
+  return z.array(item).min(1).max(100);
+}
+
 /** Body of `POST /api/vendor/{vendorId}/orders`. */
 export const orderSchema = z.strictObject({
   orderId: orderIdSchema,
   buyerId: personIdSchema,
-  items: z.array(orderItemSchema).min(1).max(100),
+  items: itemsOf(orderItemSchema),
   total: amountSchema,
   currency: z.string().regex(/^[A-Z]{3}$/, "must be an ISO 4217 code"),
   note: z.string().max(1_000).optional(),
@@ -30,6 +34,11 @@ export const newOrderSchema = orderSchema.extend({
   placedAt: timestampSchema,
 });
 export type NewOrder = z.infer<typeof newOrderSchema>;
+
+/** The same as it is read: a newer version may have added fields, which are kept. */
+export const storedNewOrderSchema = newOrderSchema
+  .extend({ items: itemsOf(orderItemSchema.loose()) })
+  .loose();
 
 /** Where an order is on its way from the buyer to the buyer. */
 export const orderStatusSchema = z.enum([

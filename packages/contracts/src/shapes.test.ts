@@ -3,6 +3,7 @@ import { chatClientFrameSchema, chatContentSchema } from "./chat.ts";
 import { exportJsonSchemas } from "./json-schema.ts";
 import { newOrderSchema, orderSchema } from "./order.ts";
 import { deliveryStatusSchema, fixSchema, mayFollow } from "./tracking.ts";
+import { escalationSchema, storedEventSchemas, vendorEventSchemas } from "./vendor-events.ts";
 
 const order = {
   orderId: "o1",
@@ -99,4 +100,19 @@ test("every public shape is exported as JSON Schema", () => {
     required: ["orderId", "buyerId", "items", "total", "currency"],
   });
   expect(schemas.ChatClientFrame).toMatchObject({ oneOf: expect.any(Array) });
+});
+
+test("S44: an event is published as it is known, and read with fields of a newer version, which stay", () => {
+  const at = "2026-11-24T10:00:00.000Z";
+  const [item] = order.items;
+  const placed = { ...order, vendorId: "bakery", placedAt: at };
+  const newer = { ...placed, gift: true, items: [{ ...item, allergens: ["milk"] }] };
+  expect(vendorEventSchemas["new-order"].safeParse(newer).success).toBe(false);
+  expect(storedEventSchemas["new-order"].parse(newer)).toEqual(newer);
+  const escalated = { orderId: "o1", vendorId: "bakery", at, placedAt: at, reason: "unanswered" };
+  const told = { ...escalated, eventId: "e", severity: 2 };
+  expect(escalationSchema.parse(told)).toEqual(told);
+  // What is known is still checked.
+  expect(storedEventSchemas["new-order"].safeParse({ ...newer, total: "7" }).success).toBe(false);
+  expect(storedEventSchemas["new-order"].safeParse({ ...newer, items: [] }).success).toBe(false);
 });

@@ -11,6 +11,7 @@ import {
   acknowledgementSchema,
   newOrderSchema,
   orderStatusSchema,
+  storedNewOrderSchema,
   timestampSchema,
 } from "./order.ts";
 
@@ -18,7 +19,10 @@ export const escalationReasonSchema = z.enum(["unanswered", "nobody-connected"])
 
 const aboutOrder = { orderId: orderIdSchema, vendorId: vendorIdSchema, at: timestampSchema };
 
-/** Durable events of a vendor: each is stored in the log, carries an id and is replayed. */
+/**
+ * Durable events of a vendor, as they are published: each is stored in the log, carries an id and is replayed. Whoever
+ * reads one uses `storedEventSchemas`.
+ */
 export const vendorEventSchemas = {
   "new-order": newOrderSchema,
   "order-updated": z.strictObject({ ...aboutOrder, status: orderStatusSchema }),
@@ -46,6 +50,19 @@ export const vendorEventSchemas = {
 } as const;
 export type VendorEventKind = keyof typeof vendorEventSchemas;
 export type VendorEventData<K extends VendorEventKind> = z.infer<(typeof vendorEventSchemas)[K]>;
+
+/**
+ * The same events as they are read, from the log or from a stream: a newer version may have added fields, which are kept
+ * (PROTOCOL.md S44).
+ */
+export const storedEventSchemas = {
+  "new-order": storedNewOrderSchema,
+  "order-updated": vendorEventSchemas["order-updated"].loose(),
+  "order-acknowledged": vendorEventSchemas["order-acknowledged"].loose(),
+  "order-reminder": vendorEventSchemas["order-reminder"].loose(),
+  "order-escalated": vendorEventSchemas["order-escalated"].loose(),
+  "order-expired": vendorEventSchemas["order-expired"].loose(),
+} as const satisfies Record<VendorEventKind, z.ZodType>;
 
 /** One event, before it is stored. */
 export type VendorEvent = {
@@ -103,10 +120,10 @@ export function vendorEventKindOf(header: string | undefined, messageId: string)
 }
 
 /** What the stream `OPS` holds of an escalation: the event's data, and its id in the vendor's stream. */
-export const escalationSchema = vendorEventSchemas["order-escalated"].extend({
+export const escalationSchema = storedEventSchemas["order-escalated"].extend({
   eventId: z.string(),
 });
-export type Escalation = z.infer<typeof escalationSchema>;
+export type Escalation = VendorEventData<"order-escalated"> & { readonly eventId: string };
 
 /** Body of the webhook for escalations, in the form of Standard Webhooks. */
 export const escalationWebhookSchema = z.object({

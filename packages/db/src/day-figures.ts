@@ -13,6 +13,8 @@ export interface DayFigures {
   readonly unreadChats: number;
   /** The newest event of the log that is in the figures; 0 when none is. */
   readonly sequence: number;
+  /** When they were read, by the clock of Postgres. */
+  readonly at: Date;
 }
 
 // One statement, so one snapshot: what `sequence` says is true of the figures beside it.
@@ -31,7 +33,7 @@ const FIGURES = {
       (SELECT count(*)::int FROM orders WHERE vendor_id = $1 AND status = 'placed') AS "openOrders",
       (SELECT count(*)::int FROM conversations c JOIN messages m ON m.conversation_id = c.id AND m.seq = c.last_seq
         WHERE c.vendor_id = $1 AND c.last_at > now() - interval '30 days' AND m.side = 'buyer') AS "unreadChats",
-      coalesce((SELECT sequence FROM projections WHERE name = 'orders'), 0)::float8 AS sequence`,
+      coalesce((SELECT sequence FROM projections WHERE name = 'orders'), 0)::float8 AS sequence, now() AS at`,
 };
 
 /**

@@ -18,10 +18,19 @@ export type FiredOrder =
   /** It expired, or an answer was first: either way the log has what ends it. */
   | { readonly status: "ended" };
 
+/** How far the log was projected, for certain, when the orders were read. */
+export interface ProjectedUntil {
+  /** By the clock of a store: no replica's clock decides what is due. */
+  readonly at: Date;
+  readonly epoch: string;
+  readonly sequence: number;
+}
+
 // Nothing fires past the time up to which the log is projected: an answer could be in what is not.
 const TAKE_DUE = {
   name: "orders-take-due",
-  text: `SELECT ${ORDER_COLUMNS}, (SELECT through_at FROM projections WHERE name = $1) AS "throughAt"
+  text: `SELECT ${ORDER_COLUMNS}, (SELECT json_build_object('epoch', epoch, 'sequence', sequence) FROM projections
+      WHERE name = $1) AS "projectedTo", (SELECT through_at FROM projections WHERE name = $1) AS "throughAt"
     FROM orders o
     WHERE o.due_at IS NOT NULL AND o.due_at <= (SELECT through_at FROM projections WHERE name = $1)
     ORDER BY o.due_at LIMIT $2 FOR UPDATE OF o SKIP LOCKED`,
@@ -54,18 +63,24 @@ export async function fireDueOrders(
   options: {
     limit: number;
     deadlines: OrderDeadlines;
-    fire: (orders: readonly OrderRow[], at: Date) => Promise<readonly (FiredOrder | null)[]>;
+    fire: (
+      orders: readonly OrderRow[],
+      until: ProjectedUntil,
+    ) => Promise<readonly (FiredOrder | null)[]>;
   },
 ): Promise<{ taken: number; leftDue: number }> {
   const { limit, deadlines, fire } = options;
   return await inTransaction(pool, async (client) => {
-    const { rows } = await client.query<OrderRow & { throughAt: Date }>({
+    const { rows } = await client.query<
+      OrderRow & { throughAt: Date; projectedTo: Omit<ProjectedUntil, "at"> }
+    >({
       ...TAKE_DUE,
       values: [ORDERS_PROJECTION, limit],
     });
-    const at = rows[0]?.throughAt;
-    if (!at) return { taken: 0, leftDue: 0 };
-    const fired = await fire(rows, at);
+    const [first] = rows;
+    if (!first) return { taken: 0, leftDue: 0 };
+    const at = first.throughAt;
+    const fired = await fire(rows, { ...first.projectedTo, at });
     const moved = rows.flatMap((row, index) => {
       const outcome = fired[index];
       return outcome ? [movedRow(row, outcome, deadlines, at)] : [];

@@ -1,33 +1,41 @@
-import type { VendorId } from "@localstreet/contracts/ids";
 import type pg from "pg";
 import { isDataError, toDatabaseError } from "./database-error.ts";
-import type { OrderDeadlines } from "./order-due.ts";
-import { type LoggedEvent, tellOrder } from "./order-life.ts";
+import {
+  type EventToKeep,
+  isBetterUnderstood,
+  keptAfter,
+  ordersOf,
+  pageOfSetAside,
+  projectBatch,
+  refusedEvent,
+  retellOrder,
+} from "./order-batch.ts";
 import { ORDER_COLUMNS, type OrderRow, type OrderRowWithBody } from "./order-row.ts";
 import type { Pool } from "./pool.ts";
+import {
+  type BatchOutcome,
+  type Checkpoint,
+  type EventBatch,
+  type Lease,
+  type LogEntry,
+  orderKey,
+  type ProjectionPosition,
+  type ProjectionStore,
+  type RetoldOrder,
+  type SetAsideCursor,
+} from "./projection-store.ts";
+import { SET_ASIDE_COLUMNS, type SetAsideRow, setAsideOrders } from "./set-aside-row.ts";
 import { inTransaction } from "./transaction.ts";
-
-export type { LoggedEvent } from "./order-life.ts";
 
 /** The row of `projections` that the table `orders` is projected under. */
 export const ORDERS_PROJECTION = "orders";
-
-/** How far the log is projected. */
-export interface ProjectionPosition {
-  /** Of the log; empty before the first. */
-  readonly epoch: string;
-  readonly history: number;
-  readonly sequence: number;
-  /** `Nats-Msg-Id` of the event at `sequence`. */
-  readonly messageId: string | null;
-}
 
 const POSITION_COLUMNS = `epoch, history, sequence::float8 AS sequence, message_id AS "messageId"`;
 
 const TAKE_LEASE = {
   name: "projection-take-lease",
   text: `UPDATE projections SET holder = $2, lease_until = now() + $3::float8 * interval '1 millisecond'
-    WHERE name = $1 AND (holder = $2 OR lease_until < now()) RETURNING ${POSITION_COLUMNS}`,
+    WHERE name = $1 AND (holder = $2 OR lease_until < now()) RETURNING ${POSITION_COLUMNS}, now() AS at`,
 };
 
 const BEGIN_PROJECTION = {
@@ -41,9 +49,9 @@ const RELEASE_LEASE = {
   text: `UPDATE projections SET lease_until = to_timestamp(0) WHERE name = $1 AND holder = $2`,
 };
 
-const RESTART = {
-  name: "projection-restart",
-  text: `UPDATE projections SET epoch = $3, history = history + 1, sequence = 0, message_id = NULL
+const REWIND = {
+  name: "projection-rewind",
+  text: `UPDATE projections SET epoch = $3, history = history + 1, sequence = $4, message_id = $5
     WHERE name = $1 AND holder = $2 RETURNING ${POSITION_COLUMNS}`,
 };
 
@@ -52,13 +60,82 @@ const MOVE = {
   name: "projection-move",
   text: `UPDATE projections SET sequence = $5, message_id = $6, through_at = coalesce($7, through_at),
       lease_until = now() + $8::float8 * interval '1 millisecond'
-    WHERE name = $1 AND holder = $2 AND history = $3 AND sequence = $4`,
+    WHERE name = $1 AND holder = $2 AND history = $3 AND sequence = $4 RETURNING now() AS at`,
+};
+
+const CHECKPOINTS = {
+  name: "projection-checkpoints",
+  text: `SELECT sequence::float8 AS sequence, message_id AS "messageId" FROM projection_checkpoints
+    WHERE name = $1 ORDER BY sequence DESC`,
+};
+
+const DROP_CHECKPOINTS = {
+  name: "projection-drop-checkpoints",
+  text: "DELETE FROM projection_checkpoints WHERE name = $1 AND sequence > $2",
+};
+
+const STORE_CHECKPOINTS = {
+  name: "projection-store-checkpoints",
+  text: `INSERT INTO projection_checkpoints (name, sequence, message_id)
+    SELECT $1, * FROM unnest($2::bigint[], $3::text[])`,
 };
 
 const LOCK_ORDERS = {
   name: "projection-lock-orders",
   text: `SELECT ${ORDER_COLUMNS} FROM unnest($1::text[], $2::text[]) AS told (vendor_id, order_id)
     JOIN orders o USING (vendor_id, order_id) ORDER BY o.vendor_id, o.order_id FOR UPDATE OF o`,
+};
+
+const FIND_SET_ASIDE = {
+  name: "projection-find-set-aside",
+  text: `SELECT told.vendor_id AS "vendorId", told.order_id AS "orderId"
+    FROM unnest($1::text[], $2::text[]) AS told (vendor_id, order_id)
+    WHERE EXISTS (SELECT 1 FROM set_aside_events e
+      WHERE e.vendor_id = told.vendor_id AND e.order_id = told.order_id)`,
+};
+
+// What a holder before had kept of the same event stays.
+const KEEP_EVENTS = {
+  name: "projection-keep-events",
+  text: `INSERT INTO set_aside_events
+      (history, sequence, vendor_id, order_id, kind, message_id, stored_at, data, reason, base)
+    SELECT * FROM unnest($1::int[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[],
+      $8::bytea[], $9::text[], $10::json[])
+    ON CONFLICT DO NOTHING`,
+};
+
+const COUNT_SET_ASIDE = {
+  name: "projection-count-set-aside",
+  text: "SELECT count(*)::int AS count FROM set_aside_events WHERE reason IS NOT NULL",
+};
+
+const READ_SET_ASIDE = {
+  name: "projection-read-set-aside",
+  text: `WITH unread AS (
+      SELECT DISTINCT vendor_id, order_id FROM (
+        SELECT vendor_id, order_id FROM set_aside_events
+        WHERE reason IS NOT NULL AND (history, sequence) > ($1, $2) ORDER BY history, sequence LIMIT $3
+      ) page
+    )
+    SELECT ${SET_ASIDE_COLUMNS} FROM set_aside_events e JOIN unread USING (vendor_id, order_id)
+    ORDER BY e.history, e.sequence`,
+};
+
+const DROP_SET_ASIDE = {
+  name: "projection-drop-set-aside",
+  text: "DELETE FROM set_aside_events WHERE vendor_id = $1 AND order_id = $2",
+};
+
+const MARK_UNDERSTOOD = {
+  name: "projection-mark-understood",
+  text: `UPDATE set_aside_events e SET reason = NULL
+    FROM unnest($1::int[], $2::bigint[]) AS told (history, sequence)
+    WHERE e.history = told.history AND e.sequence = told.sequence`,
+};
+
+const DROP_ORDER = {
+  name: "projection-drop-order",
+  text: "DELETE FROM orders WHERE vendor_id = $1 AND order_id = $2",
 };
 
 /** Columns that an order is born with, then those that its events change. */
@@ -103,109 +180,104 @@ const STORE_ORDERS = {
       .join(", ")}`,
 };
 
-/**
- * Takes or renews the lease of the projection, by the clock of Postgres. @returns `null` while another replica holds it.
- *
- * @throws {DatabaseUnavailableError}
- */
-export async function leaseProjection(
-  pool: Pool,
-  { holder, leaseMs }: { holder: string; leaseMs: number },
-): Promise<ProjectionPosition | null> {
-  const values = [ORDERS_PROJECTION, holder, leaseMs];
-  try {
-    const taken = await pool.query<ProjectionPosition>({ ...TAKE_LEASE, values });
-    if (taken.rows[0]) return taken.rows[0];
-    const begun = await pool.query({ ...BEGIN_PROJECTION, values: [ORDERS_PROJECTION] });
-    if (!begun.rowCount) return null;
-    return (await pool.query<ProjectionPosition>({ ...TAKE_LEASE, values })).rows[0] ?? null;
-  } catch (error) {
-    throw toDatabaseError(error);
-  }
-}
-
-/** Lets another replica take over at once. @throws {DatabaseUnavailableError} */
-export async function releaseProjection(pool: Pool, holder: string): Promise<void> {
-  try {
-    await pool.query({ ...RELEASE_LEASE, values: [ORDERS_PROJECTION, holder] });
-  } catch (error) {
-    throw toDatabaseError(error);
-  }
-}
-
-/**
- * Starts again at the beginning of a log that is another than before: deleted and made anew, or restored from a backup.
- * Orders that are there stay, and what the new log tells of them is applied to them.
- *
- * @returns `null` when the lease is lost.
- * @throws {DatabaseUnavailableError}
- */
-export async function restartProjection(
-  pool: Pool,
-  { holder, epoch }: { holder: string; epoch: string },
-): Promise<ProjectionPosition | null> {
-  try {
-    const values = [ORDERS_PROJECTION, holder, epoch];
-    return (await pool.query<ProjectionPosition>({ ...RESTART, values })).rows[0] ?? null;
-  } catch (error) {
-    throw toDatabaseError(error);
-  }
-}
-
-export interface EventBatch {
-  readonly holder: string;
-  readonly leaseMs: number;
-  /** Where the projection stands, by what this replica knows. */
-  readonly from: ProjectionPosition;
-  /** Ascending by sequence, all above `from`. */
-  readonly events: readonly LoggedEvent[];
-  /** Where the projection stands afterwards: past the last event, or past foreign ones after it. */
-  readonly to: { readonly sequence: number; readonly messageId: string | null };
-  /** The time up to which the log is projected then; `null` while it lags. */
-  readonly throughAt: Date | null;
-  readonly deadlines: OrderDeadlines;
-}
-
-export type BatchOutcome =
-  | {
-      readonly status: "applied";
-      readonly position: ProjectionPosition;
-      /** Events that Postgres cannot hold; they are left out. */
-      readonly refused: number;
+/** The projection of the orders in Postgres. */
+export function openOrderProjection(pool: Pool): ProjectionStore {
+  async function query<Row extends pg.QueryResultRow>(
+    statement: { name: string; text: string },
+    values: unknown[],
+  ): Promise<pg.QueryResult<Row>> {
+    try {
+      return await pool.query<Row>({ ...statement, values });
+    } catch (error) {
+      throw toDatabaseError(error);
     }
-  /** Another replica has taken over, and nothing was stored. */
-  | { readonly status: "fenced" };
+  }
 
-/**
- * Applies the events in the order of the log and moves the projection, in one transaction, and renews the lease. When a
- * row is at fault the batch is halved until it stands alone: no event stops the projection.
- *
- * @throws {DatabaseUnavailableError} If it is not known to be applied, the position in Postgres tells.
- */
-export async function applyEvents(pool: Pool, batch: EventBatch): Promise<BatchOutcome> {
+  async function takeLease({ holder, leaseMs }: Lease) {
+    const { rows } = await query<ProjectionPosition & { at: Date }>(TAKE_LEASE, [
+      ...[ORDERS_PROJECTION, holder, leaseMs],
+    ]);
+    if (!rows[0]) return null;
+    const { at, ...position } = rows[0];
+    return { position, at };
+  }
+
+  return {
+    async lease(lease) {
+      const taken = await takeLease(lease);
+      if (taken) return taken;
+      const begun = await query(BEGIN_PROJECTION, [ORDERS_PROJECTION]);
+      return begun.rowCount ? await takeLease(lease) : null;
+    },
+    async release(holder) {
+      await query(RELEASE_LEASE, [ORDERS_PROJECTION, holder]);
+    },
+    apply: (batch) => applyEvents(pool, batch),
+    async checkpoints() {
+      return (await query<Checkpoint>(CHECKPOINTS, [ORDERS_PROJECTION])).rows;
+    },
+    async rewind({ holder, epoch, checkpoint }) {
+      const sequence = checkpoint?.sequence ?? 0;
+      const values = [ORDERS_PROJECTION, holder, epoch, sequence, checkpoint?.messageId ?? null];
+      return await inTransaction(pool, async (client) => {
+        const { rows } = await client.query<ProjectionPosition>({ ...REWIND, values });
+        if (!rows[0]) return null;
+        await client.query({ ...DROP_CHECKPOINTS, values: [ORDERS_PROJECTION, sequence] });
+        return rows[0];
+      });
+    },
+    async countSetAside() {
+      const { rows } = await query<{ count: number }>(COUNT_SET_ASIDE, []);
+      return rows[0]?.count ?? 0;
+    },
+    async setAside(after, limit) {
+      return await readSetAside(query, after, limit);
+    },
+    retell: (change) => retellOrders(pool, change),
+  };
+}
+
+async function readSetAside(
+  query: (
+    statement: { name: string; text: string },
+    values: unknown[],
+  ) => Promise<{ rows: SetAsideRow[] }>,
+  after: SetAsideCursor,
+  limit: number,
+) {
+  const { rows } = await query(READ_SET_ASIDE, [after.history, after.sequence, limit]);
+  return pageOfSetAside(setAsideOrders(rows), after, limit);
+}
+
+/** When a row is at fault the batch is halved until it stands alone, and is set aside. */
+async function applyEvents(pool: Pool, batch: EventBatch): Promise<BatchOutcome> {
   const { from, to, events } = batch;
-  const position = { ...from, ...to };
   try {
     return await inTransaction(pool, async (client) => {
-      const moved = await client.query({ ...MOVE, values: moveValues(batch) });
-      if (!moved.rowCount) return { status: "fenced" } as const;
+      const moved = await client.query<{ at: Date }>({ ...MOVE, values: moveValues(batch) });
+      const at = moved.rows[0]?.at;
+      if (!at) return { status: "fenced" } as const;
       if (events.length > 0) await storeEvents(client, batch);
-      return { status: "applied", position, refused: 0 } as const;
+      if (batch.checkpoints) await storeCheckpoints(client, batch.checkpoints);
+      return { status: "applied", position: { ...from, ...to }, at, refused: [] } as const;
     });
   } catch (error) {
     if (!isDataError(error) || events.length === 0) throw error;
   }
-  if (events.length === 1) {
-    const outcome = await applyEvents(pool, { ...batch, events: [] });
-    return outcome.status === "fenced" ? outcome : { ...outcome, refused: 1 };
+  const [only] = events;
+  if (only && events.length === 1) {
+    const refused = refusedEvent(only);
+    const outcome = await applyEvents(pool, { ...batch, events: [refused] });
+    return outcome.status === "fenced" ? outcome : { ...outcome, refused: [refused] };
   }
   const middle = Math.ceil(events.length / 2);
-  const { sequence, messageId } = events[middle - 1] as LoggedEvent;
+  const { sequence, messageId } = events[middle - 1] as LogEntry;
   const first = await applyEvents(pool, {
     ...batch,
     events: events.slice(0, middle),
     to: { sequence, messageId },
     throughAt: null,
+    checkpoints: undefined,
   });
   if (first.status === "fenced") return first;
   const second = await applyEvents(pool, {
@@ -215,10 +287,16 @@ export async function applyEvents(pool: Pool, batch: EventBatch): Promise<BatchO
   });
   return second.status === "fenced"
     ? second
-    : { ...second, refused: first.refused + second.refused };
+    : { ...second, refused: [...first.refused, ...second.refused] };
 }
 
-function moveValues({ holder, from, to, throughAt, leaseMs }: EventBatch): unknown[] {
+function moveValues({
+  holder,
+  leaseMs,
+  from,
+  to,
+  throughAt,
+}: Pick<EventBatch, "holder" | "leaseMs" | "from" | "to" | "throughAt">): unknown[] {
   return [
     ...[ORDERS_PROJECTION, holder, from.history, from.sequence],
     ...[to.sequence, to.messageId, throughAt, leaseMs],
@@ -227,32 +305,106 @@ function moveValues({ holder, from, to, throughAt, leaseMs }: EventBatch): unkno
 
 async function storeEvents(client: pg.PoolClient, batch: EventBatch): Promise<void> {
   const { events, from, deadlines } = batch;
-  const keys = new Map(
-    events.map(({ vendorId, data }) => [keyOf(vendorId, data.orderId), { vendorId, data }]),
-  );
-  const found = await client.query<OrderRow>({
-    ...LOCK_ORDERS,
-    values: [
-      [...keys.values()].map(({ vendorId }) => vendorId),
-      [...keys.values()].map(({ data }) => data.orderId),
-    ],
+  const told = [...ordersOf(events).values()];
+  const keys = [told.map(({ vendorId }) => vendorId), told.map(({ orderId }) => orderId)];
+  const found = await client.query<OrderRow>({ ...LOCK_ORDERS, values: keys });
+  const aside = await client.query<{ vendorId: string; orderId: string }>({
+    ...FIND_SET_ASIDE,
+    values: keys,
   });
-  const rows = new Map(found.rows.map((row) => [keyOf(row.vendorId, row.orderId), row]));
-  const changed = new Map<string, OrderRow>();
-  for (const event of events) {
-    const key = keyOf(event.vendorId, event.data.orderId);
-    const before = rows.get(key) ?? null;
-    const after = tellOrder(before, event, { history: from.history, deadlines });
-    if (!after || after === before) continue;
-    rows.set(key, after);
-    changed.set(key, after);
-  }
-  if (changed.size === 0) return;
-  await client.query({ ...STORE_ORDERS, values: columnsOf([...changed.values()]) });
+  const rows = new Map(found.rows.map((row) => [orderKey(row), row]));
+  const setAside = new Set(aside.rows.map(({ vendorId, orderId }) => `${vendorId} ${orderId}`));
+  const before = new Map(
+    told.map((order) => {
+      const key = orderKey(order);
+      return [key, { row: rows.get(key) ?? null, isSetAside: setAside.has(key) }];
+    }),
+  );
+  const { history } = from;
+  const after = projectBatch(before, events, { history, deadlines });
+  await storeRows(client, after.rows);
+  if (after.toKeep.length > 0) await keepEvents(client, after.toKeep);
 }
 
-function keyOf(vendorId: VendorId, orderId: string): string {
-  return `${vendorId} ${orderId}`;
+async function storeRows(
+  client: pg.PoolClient,
+  rows: readonly (OrderRow | OrderRowWithBody)[],
+): Promise<void> {
+  if (rows.length > 0) await client.query({ ...STORE_ORDERS, values: columnsOf(rows) });
+}
+
+async function keepEvents(client: pg.PoolClient, events: readonly EventToKeep[]): Promise<void> {
+  const fields = [
+    ...["history", "sequence", "vendorId", "orderId", "kind", "messageId"],
+    ...["storedAt", "data", "reason"],
+  ] as (keyof EventToKeep)[];
+  const values = fields.map((field) => events.map((event) => event[field]));
+  const bases = events.map(({ base }) => base && JSON.stringify(base));
+  await client.query({ ...KEEP_EVENTS, values: [...values, bases] });
+}
+
+async function storeCheckpoints(
+  client: pg.PoolClient,
+  checkpoints: readonly Checkpoint[],
+): Promise<void> {
+  await client.query({ ...DROP_CHECKPOINTS, values: [ORDERS_PROJECTION, -1] });
+  const columns = [
+    checkpoints.map(({ sequence }) => sequence),
+    checkpoints.map(({ messageId }) => messageId),
+  ];
+  await client.query({ ...STORE_CHECKPOINTS, values: [ORDERS_PROJECTION, ...columns] });
+}
+
+/** An order that Postgres cannot hold as it is understood now stays as it is, and does not keep others back. */
+async function retellOrders(
+  pool: Pool,
+  change: Parameters<ProjectionStore["retell"]>[0],
+): Promise<"retold" | "fenced"> {
+  const { from, deadlines } = change;
+  const orders = change.orders.filter(isBetterUnderstood);
+  if (orders.length === 0) return "retold";
+  try {
+    return await inTransaction(pool, async (client) => {
+      const values = moveValues({ ...change, to: from, throughAt: null });
+      if (!(await client.query({ ...MOVE, values })).rowCount) return "fenced";
+      for (const order of orders) await retellOne(client, order, deadlines);
+      return "retold";
+    });
+  } catch (error) {
+    if (!isDataError(error)) throw error;
+  }
+  if (orders.length === 1) return "retold";
+  for (const order of orders) {
+    const outcome = await retellOrders(pool, { ...change, orders: [order] });
+    if (outcome === "fenced") return outcome;
+  }
+  return "retold";
+}
+
+async function retellOne(
+  client: pg.PoolClient,
+  order: RetoldOrder,
+  deadlines: EventBatch["deadlines"],
+): Promise<void> {
+  const key = [order.vendorId, order.orderId];
+  const { rows } = await client.query<OrderRow>({
+    ...LOCK_ORDERS,
+    values: [[order.vendorId], [order.orderId]],
+  });
+  const live = rows[0] ?? null;
+  const row = retellOrder(order, live, deadlines);
+  // Its first `new-order` may be another than the one that was understood: then its body is another as well.
+  if (row && "body" in row) await client.query({ ...DROP_ORDER, values: key });
+  // One that was removed for its age is not made again.
+  if (row && ("body" in row || live)) await storeRows(client, [row]);
+  const kept = keptAfter(order);
+  if (kept.length === 0) {
+    await client.query({ ...DROP_SET_ASIDE, values: key });
+    return;
+  }
+  const read = kept.filter(({ reason }) => reason === null);
+  const columns = [read.map(({ history }) => history), read.map(({ sequence }) => sequence)];
+  await client.query({ ...MARK_UNDERSTOOD, values: columns });
 }
 
 /** One array for each of `COLUMNS`, in their order. */

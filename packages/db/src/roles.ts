@@ -9,6 +9,8 @@ const GRANTS: Record<DatabaseRole, readonly string[]> = {
   "notification-sse": [
     "SELECT, INSERT, UPDATE, DELETE ON orders",
     "SELECT, INSERT, UPDATE ON projections",
+    "SELECT, INSERT, DELETE ON projection_checkpoints",
+    "SELECT, INSERT, UPDATE (reason), DELETE ON set_aside_events",
     "SELECT, INSERT, UPDATE ON vendor_settings",
     "SELECT ON conversations",
     "SELECT ON messages",

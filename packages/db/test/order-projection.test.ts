@@ -4,25 +4,30 @@ import { type VendorEvent, vendorEventMessageId } from "@localstreet/contracts/v
 import { until } from "@localstreet/testkit/wait";
 import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { withCheckpoint } from "../src/order-batch.ts";
 import { type FiredOrder, fireDueOrders } from "../src/order-deadlines.ts";
-import {
-  applyEvents,
-  type LoggedEvent,
-  leaseProjection,
-  type ProjectionPosition,
-  releaseProjection,
-  restartProjection,
-} from "../src/order-projection.ts";
+import type { LoggedEvent } from "../src/order-life.ts";
+import { openOrderProjection } from "../src/order-projection.ts";
 import { ORDER_COLUMNS, type OrderRow, orderState } from "../src/order-row.ts";
 import { openPool, type Pool } from "../src/pool.ts";
+import type {
+  Checkpoint,
+  LogEntry,
+  ProjectionPosition,
+  ProjectionStore,
+  SetAsideEvent,
+  UnreadEvent,
+} from "../src/projection-store.ts";
 import { startDatabase, type TestDatabase } from "./start-database.ts";
 
 let database: TestDatabase;
 let pool: Pool;
+let store: ProjectionStore;
 
 beforeAll(async () => {
   database = await startDatabase();
   pool = openPool({ url: database.url("notification-sse"), statementTimeoutMs: 2_000 });
+  store = openOrderProjection(pool);
 });
 afterAll(async () => {
   await pool?.end();
@@ -30,6 +35,7 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   await pool.query("DELETE FROM orders");
+  await pool.query("DELETE FROM set_aside_events");
   await pool.query("UPDATE projections SET history = 0, sequence = 0, lease_until = now()");
 });
 
@@ -96,19 +102,19 @@ function expired(orderId: string): VendorEvent {
 }
 
 async function takeLease(holder = lease.holder): Promise<ProjectionPosition> {
-  const position = await leaseProjection(pool, { ...lease, holder });
-  if (!position) throw new Error("another holds the lease");
-  return position;
+  const leased = await store.lease({ ...lease, holder });
+  if (!leased) throw new Error("another holds the lease");
+  return leased.position;
 }
 
 /** Applies the events in batches of `size`. @returns how many Postgres could not hold. */
-async function apply(events: readonly LoggedEvent[], size = 500): Promise<number> {
+async function apply(events: readonly LogEntry[], size = 500): Promise<number> {
   let from = await takeLease();
   let refused = 0;
   for (let index = 0; index < events.length; index += size) {
     const batch = events.slice(index, index + size);
-    const { sequence, messageId } = batch.at(-1) as LoggedEvent;
-    const outcome = await applyEvents(pool, {
+    const { sequence, messageId } = batch.at(-1) as LogEntry;
+    const outcome = await store.apply({
       ...lease,
       from,
       events: batch,
@@ -118,7 +124,7 @@ async function apply(events: readonly LoggedEvent[], size = 500): Promise<number
     });
     if (outcome.status === "fenced") throw new Error("fenced");
     from = outcome.position;
-    refused += outcome.refused;
+    refused += outcome.refused.length;
   }
   return refused;
 }
@@ -131,7 +137,7 @@ async function rows(): Promise<OrderRow[]> {
 
 async function rowAfter(...events: VendorEvent[]) {
   await pool.query("DELETE FROM orders");
-  await restartProjection(pool, { holder: lease.holder, epoch: "testtest" });
+  await store.rewind({ holder: lease.holder, epoch: "testtest", checkpoint: null });
   await apply(logged(events));
   const row = (await rows())[0] as OrderRow;
   return { ...row, state: orderState(row) };
@@ -245,12 +251,12 @@ test("S30: however a log is cut into batches, and read again from any place, the
         const log = logged(events);
         await takeLease();
         await pool.query("DELETE FROM orders");
-        await restartProjection(pool, { holder: lease.holder, epoch });
+        await store.rewind({ holder: lease.holder, epoch, checkpoint: null });
         await apply(log, 500);
         const atOnce = await content();
 
         await pool.query("DELETE FROM orders");
-        await restartProjection(pool, { holder: lease.holder, epoch });
+        await store.rewind({ holder: lease.holder, epoch, checkpoint: null });
         await apply(log, size);
         expect(await content()).toEqual(atOnce);
 
@@ -261,7 +267,7 @@ test("S30: however a log is cut into batches, and read again from any place, the
 
         // Restored from a backup, the same events come under another history. An order's life begins with `new-order`.
         if (!["a", "b", "c"].every((orderId) => beginsWithPlacing(log, orderId))) return;
-        await restartProjection(pool, { holder: lease.holder, epoch });
+        await store.rewind({ holder: lease.holder, epoch, checkpoint: null });
         await apply(log, size);
         const restored = await content();
         const stateOf = (row: (typeof restored)[number]) => [
@@ -276,10 +282,88 @@ test("S30: however a log is cut into batches, and read again from any place, the
   );
 });
 
+/** As an older version reads it. */
+function unread(event: LoggedEvent): UnreadEvent {
+  const { data, kind, sequence, messageId, storedAt } = event;
+  const kept = { vendorId, orderId: data.orderId, kind, sequence, messageId, storedAt };
+  return { ...kept, data: Buffer.from(JSON.stringify(data)), reason: "of tomorrow" };
+}
+
+function readAgain({ reason: _, orderId: __, data, ...event }: SetAsideEvent): LoggedEvent {
+  return { ...event, data: JSON.parse(Buffer.from(data).toString()) } as unknown as LoggedEvent;
+}
+
+test("S44: whichever events are understood late, and in whatever order, the rows are as if all had been at once", async () => {
+  const epoch = "testtest";
+  await fc.assert(
+    fc.asyncProperty(
+      anyLog,
+      fc.array(fc.constantFrom(0, 0, 1, 2, 3), { minLength: 40, maxLength: 40 }),
+      fc.integer({ min: 1, max: 12 }),
+      async (events, versions, size) => {
+        const log = logged(events);
+        await takeLease();
+        await pool.query("DELETE FROM orders");
+        await store.rewind({ holder: lease.holder, epoch, checkpoint: null });
+        await apply(log);
+        const content = async () => (await rows()).map(({ history: _, ...row }) => row);
+        const atOnce = await content();
+
+        // Each version understands what the ones before it do, and more.
+        const versionOf = ({ sequence }: { sequence: number }) => versions[sequence - 1] ?? 0;
+        await pool.query("DELETE FROM orders");
+        await store.rewind({ holder: lease.holder, epoch, checkpoint: null });
+        await apply(
+          log.map((event) => (versionOf(event) === 0 ? event : unread(event))),
+          size,
+        );
+        for (const version of [1, 2, 3]) {
+          const from = await takeLease();
+          let after = { history: 0, sequence: 0 };
+          for (;;) {
+            const page = await store.setAside(after, 2);
+            const orders = page.orders.map((order) => ({
+              ...order,
+              understood: order.events.map((event) =>
+                versionOf(event) <= version ? readAgain(event) : null,
+              ),
+            }));
+            expect(await store.retell({ ...lease, from, orders, deadlines })).toBe("retold");
+            if (!page.next) break;
+            after = page.next;
+          }
+        }
+        expect(await content()).toEqual(atOnce);
+        const left = await pool.query("SELECT 1 FROM set_aside_events");
+        expect(left.rowCount).toBe(0);
+      },
+    ),
+    { numRuns: 40 },
+  );
+});
+
+test("S30: checkpoints are some dozens, and one of them is never much further back than what was lost", () => {
+  let checkpoints: readonly Checkpoint[] = [];
+  for (let sequence = 7; sequence < 200_000; sequence += 7 + (sequence % 5)) {
+    if (sequence - (checkpoints[0]?.sequence ?? 0) < 10) continue;
+    checkpoints = withCheckpoint(checkpoints, { sequence, messageId: `m${sequence}` }, 10);
+    if (sequence % 97 !== 0) continue;
+    expect(checkpoints.length).toBeLessThan(40);
+    for (let lost = 1; lost < sequence; lost *= 3) {
+      const back = checkpoints.find((checkpoint) => checkpoint.sequence <= sequence - lost);
+      expect(sequence - (back?.sequence ?? 0)).toBeLessThanOrEqual(2 * lost + 40);
+    }
+  }
+});
+
 test("S30: a log that was made anew is read from its beginning, and orders of the old one stay", async () => {
   await apply(logged([placed("a"), placed("b"), acknowledged("b", "accepted")]));
   const before = await takeLease();
-  const restarted = await restartProjection(pool, { holder: lease.holder, epoch: "anewanew" });
+  const restarted = await store.rewind({
+    holder: lease.holder,
+    epoch: "anewanew",
+    checkpoint: null,
+  });
   expect(restarted).toEqual({
     ...{ epoch: "anewanew", history: before.history + 1, sequence: 0, messageId: null },
   });
@@ -289,23 +373,23 @@ test("S30: a log that was made anew is read from its beginning, and orders of th
 
 test("S30: one replica holds the lease, another takes over when it ends, and the first is fenced off", async () => {
   const shortly = { holder: "one", leaseMs: 50 };
-  const from = await leaseProjection(pool, shortly);
-  expect(from).not.toBeNull();
+  const from = (await store.lease(shortly))?.position;
+  expect(from).toBeDefined();
   const two = { holder: "two", leaseMs: 60_000 };
-  await until(async () => (await leaseProjection(pool, two)) !== null, { what: "a takeover" });
-  expect(await leaseProjection(pool, shortly)).toBeNull();
+  await until(async () => (await store.lease(two)) !== null, { what: "a takeover" });
+  expect(await store.lease(shortly)).toBeNull();
 
   const events = logged([placed("late")]);
   const to = { sequence: 1, messageId: "" };
   const batch = { ...lease, from: from as ProjectionPosition, events, to, throughAt: null };
-  expect(await applyEvents(pool, { ...batch, deadlines })).toEqual({ status: "fenced" });
+  expect(await store.apply({ ...batch, deadlines })).toEqual({ status: "fenced" });
   expect(await rows()).toEqual([]);
-  expect(await restartProjection(pool, { holder: "one", epoch: "testtest" })).toBeNull();
+  expect(await store.rewind({ holder: "one", epoch: "testtest", checkpoint: null })).toBeNull();
 
-  await releaseProjection(pool, "one");
-  expect(await leaseProjection(pool, shortly)).toBeNull();
-  await releaseProjection(pool, "two");
-  expect(await leaseProjection(pool, shortly)).not.toBeNull();
+  await store.release("one");
+  expect(await store.lease(shortly)).toBeNull();
+  await store.release("two");
+  expect(await store.lease(shortly)).not.toBeNull();
 });
 
 test("S30: a holder that comes back to its own lease with an old position is fenced off", async () => {
@@ -313,7 +397,7 @@ test("S30: a holder that comes back to its own lease with an old position is fen
   await apply(logged([placed("a")]));
   const batch = { ...lease, from, events: [], throughAt: null, deadlines };
   const to = { sequence: 9, messageId: "" };
-  expect(await applyEvents(pool, { ...batch, to })).toEqual({ status: "fenced" });
+  expect(await store.apply({ ...batch, to })).toEqual({ status: "fenced" });
 });
 
 /** As `rang`, with nothing done. */

@@ -103,7 +103,7 @@ export async function buildApp(kit: ServiceKit<NotificationConfig>): Promise<App
   const dashboards = openDashboards(kit, { bus, pool, devices });
   const lookUp = createOrderLookup({ pool, log, logger, timeoutMs: config.ORDER_LOOKUP_MS });
   const placeOrder = createPlaceOrder(kit, { bus, feed });
-  const orderRecord = startOrderRecord(kit, { bus, log, devices });
+  const orderRecord = startOrderRecord(kit, { bus, bulk, log, devices });
   const opsWebhook = startOpsWebhook(kit, bus);
   registerFeedMetrics(kit, feed);
   const logMetrics = registerLogMetrics(kit, log);

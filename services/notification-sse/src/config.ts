@@ -88,6 +88,8 @@ const settingsSchema = z.object({
   /** How long events gather for the next transaction when the last one was not full, in milliseconds. */
   ORDER_GATHER_MS: millisecondsEnv(50),
   ORDER_DUE_AT_ONCE: countEnv(100),
+  /** Events from one checkpoint to the next: of a log that went back so many are read again, and what was lost. */
+  ORDER_CHECKPOINT_EVENTS: countEnv(1_000),
   /** How long decided orders are kept: longer than the log keeps their events. */
   ORDER_KEEP_DAYS: countEnv(90),
   /** How long an answer of a vendor waits to learn what is known of its order (S22), in milliseconds. */
@@ -95,6 +97,8 @@ const settingsSchema = z.object({
   /** Orders of one list, and how long it waits for the record to be at the end of the log (S25), in milliseconds. */
   ORDERS_LISTED: countEnv(500),
   ORDERS_WAIT_MS: millisecondsEnv(2_000),
+  /** Requests that wait for it on one replica; one more is answered with the record as it is. */
+  ORDERS_WAITING: countEnv(500, 0),
   /** Where escalations are posted (S27), signed with the secret; nowhere without it. */
   OPS_WEBHOOK_URL: webhookUrl.optional(),
   OPS_WEBHOOK_SECRET: webhookSecrets.optional(),

@@ -1,7 +1,7 @@
 import {
+  storedEventSchemas,
   type VendorEventData,
   type VendorEventKind,
-  vendorEventSchemas,
 } from "@localstreet/contracts/vendor-events";
 
 /** The checked data of a stored event of one kind or another. */
@@ -9,19 +9,29 @@ export type ParsedEvent = {
   [K in VendorEventKind]: { readonly kind: K; readonly data: VendorEventData<K> };
 }[VendorEventKind];
 
-/** What a stored event says. `foreign`: of no kind that is known here. `malformed`: not what its kind has to be. */
+/** A stored event that this version cannot read, and why: in words, without anything of the event's own text. */
+export interface NotUnderstood {
+  readonly kind: null;
+  readonly reason: string;
+}
+
+/** What a stored event says. Fields that are not known here are kept, and change nothing (PROTOCOL.md S44). */
 export function parseStoredEvent(stored: {
   readonly kind: string | null;
   readonly data: Uint8Array;
-}): ParsedEvent | "foreign" | "malformed" {
+}): ParsedEvent | NotUnderstood {
   const { kind } = stored;
-  if (kind === null || !Object.hasOwn(vendorEventSchemas, kind)) return "foreign";
+  if (kind === null || !Object.hasOwn(storedEventSchemas, kind)) {
+    return { kind: null, reason: "its kind is not known" };
+  }
   let value: unknown;
   try {
     value = JSON.parse(Buffer.from(stored.data).toString());
   } catch {
-    return "malformed";
+    return { kind: null, reason: "it is no JSON" };
   }
-  const checked = vendorEventSchemas[kind as VendorEventKind].safeParse(value);
-  return checked.success ? ({ kind, data: checked.data } as ParsedEvent) : "malformed";
+  const checked = storedEventSchemas[kind as VendorEventKind].safeParse(value);
+  if (checked.success) return { kind, data: checked.data } as ParsedEvent;
+  const [issue] = checked.error.issues;
+  return { kind: null, reason: `${issue?.path.join(".") || "it"}: ${issue?.code}` };
 }

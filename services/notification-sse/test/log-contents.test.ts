@@ -1,10 +1,9 @@
 import { once } from "node:events";
 import { connect } from "node:net";
-import { vendorIdSchema } from "@localstreet/contracts/ids";
-import { vendorOrdersSubject } from "@localstreet/contracts/subjects";
 import { tokenFor } from "@localstreet/testkit/tokens";
 import { until } from "@localstreet/testkit/wait";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { publishRaw } from "./publish-raw.ts";
 import {
   isOrder,
   type Notification,
@@ -22,27 +21,6 @@ beforeAll(async () => {
 });
 afterAll(() => notification.stop());
 
-/** Publishes to a vendor's log as any NATS client may, past `publishVendorEvent` and its checks. */
-async function publishRaw(vendorId: string, messageId: string | null, data: string): Promise<void> {
-  const { servers, user, password } = notification.stores.nats.as("publisher");
-  const { hostname, port } = new URL(servers[0] as string);
-  const socket = connect(Number(port), hostname);
-  const subject = vendorOrdersSubject(vendorIdSchema.parse(vendorId));
-  const options = { user, pass: password, verbose: false, headers: true };
-  const headers = messageId === null ? "" : `Nats-Msg-Id: ${messageId}\r\n`;
-  const head = `NATS/1.0\r\n${headers}\r\n`;
-  socket.write(
-    `CONNECT ${JSON.stringify(options)}\r\nHPUB ${subject} ${head.length} ${head.length + Buffer.byteLength(data)}\r\n${head}${data}\r\nPING\r\n`,
-  );
-  let answer = "";
-  socket.on("data", (chunk) => {
-    answer += chunk;
-  });
-  await until(() => answer.includes("PONG"), { what: "the answer of NATS" });
-  expect(answer).not.toContain("-ERR");
-  socket.destroy();
-}
-
 test("S5: line breaks in what somebody published straight to the bus stay inside one event", async () => {
   const [one, two] = notification.replicas;
   const vendorId = newVendor();
@@ -56,7 +34,7 @@ test("S5: line breaks in what somebody published straight to the bus stay inside
     ["colon", `:\n:\n`],
   ] as const;
   for (const [key, data] of hostile)
-    await publishRaw(vendorId, `${vendorId}:new-order:${key}`, data);
+    await publishRaw(notification, vendorId, `${vendorId}:new-order:${key}`, data);
   await until(() => live.events.filter(isOrder).length === hostile.length, { what: "the events" });
 
   const replayed = await openVendorStream(two, vendorId, { lastEventId: live.resume.to });
@@ -85,7 +63,7 @@ test("S5 S6: a message in the log that is no event is passed over, live and in a
   const vendorId = newVendor();
   const live = await openVendorStream(one, vendorId);
   for (const messageId of [null, "x", "a:b", "::", `${vendorId}:NEW ORDER:1`]) {
-    await publishRaw(vendorId, messageId, `{"orderId":"none"}`);
+    await publishRaw(notification, vendorId, messageId, `{"orderId":"none"}`);
   }
   await storeOrder(one, vendorId, newOrder({ orderId: "real" }));
   await live.next(isOrder);

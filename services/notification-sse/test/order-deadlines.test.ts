@@ -141,7 +141,9 @@ test("S31 S32 S33: an unanswered order is repeated, escalated and expires, once 
   expect(escalationSchema.parse(told[0]?.data)).toMatchObject({
     ...{ vendorId, orderId: order.orderId, reason: "unanswered", eventId: escalations[0]?.id },
   });
-  expect(await statusOf(vendorId, order.orderId)).toBe("expired");
+  await until(async () => (await statusOf(vendorId, order.orderId)) === "expired", {
+    what: "the record knows it too",
+  });
   first.close();
   second.close();
 });

@@ -32,7 +32,7 @@ export interface SummariesOptions {
   defaultTimeZone: string;
   deliveriesUnderWay: (vendorId: VendorId) => number | null;
   devicesOnline: (vendorId: VendorId) => Promise<number | null>;
-  /** Milliseconds since the epoch: tells which day it is. */
+  /** Milliseconds since the epoch: tells which day it is. By the clock of Postgres, unless a test has one. */
   now?: () => number;
 }
 
@@ -61,7 +61,9 @@ const CATCH_UP_MS = 10_000;
 
 export function openSummaries(options: SummariesOptions): Summaries {
   const { pool, logger, everyMs, refreshMs } = options;
-  const now = options.now ?? Date.now;
+  // Which day it is has to be the same on every replica; until Postgres has answered once nothing is known of any.
+  let aheadMs = 0;
+  const now = options.now ?? (() => Date.now() + aheadMs);
   const vendors = new Map<VendorId, Followed>();
   const due = new Set<Followed>();
   const computed = { fresh: 0, stale: 0 };
@@ -118,11 +120,16 @@ export function openSummaries(options: SummariesOptions): Summaries {
     if (performance.now() < unavailableUntilMs) return false;
     try {
       const settings = await readVendorSettings(pool, vendorId);
-      const day = today(followed, settings?.timeZone ?? options.defaultTimeZone);
-      const [from, until] = [new Date(day.startsAtMs), new Date(day.endsAtMs)];
-      const figures = await readDayFigures(pool, { vendorId, from, until });
+      const timeZone = settings?.timeZone ?? options.defaultTimeZone;
+      let day = today(followed, timeZone);
+      let figures = await readFigures(vendorId, day);
+      if (today(followed, timeZone).date !== day.date) {
+        // Another day than this replica thought, or one that ended meanwhile.
+        day = today(followed, timeZone);
+        figures = await readFigures(vendorId, day);
+      }
       followed.day = day;
-      followed.read = { figures, date: day.date, asOf: new Date().toISOString() };
+      followed.read = { figures, date: day.date, asOf: figures.at.toISOString() };
       if (isAway) logger.info({}, "summaries can be read again");
       isAway = false;
       return true;
@@ -132,6 +139,13 @@ export function openSummaries(options: SummariesOptions): Summaries {
       isAway = true;
       return false;
     }
+  }
+
+  async function readFigures(vendorId: VendorId, day: VendorDay): Promise<DayFigures> {
+    const [from, until] = [new Date(day.startsAtMs), new Date(day.endsAtMs)];
+    const figures = await readDayFigures(pool, { vendorId, from, until });
+    aheadMs = figures.at.getTime() - Date.now();
+    return figures;
   }
 
   function today({ day }: Followed, timeZone: string): VendorDay {

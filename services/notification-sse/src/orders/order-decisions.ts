@@ -24,9 +24,8 @@ export function decisionOfRow(row: OrderRow): OrderDecision | null {
 }
 
 /** What an event decides, if it does; `null` also for one that is none of ours. */
-export function decisionOfEvent(stored: StoredEvent): OrderDecision | null {
+export function decisionOfEvent(stored: Pick<StoredEvent, "kind" | "data">): OrderDecision | null {
   const event = parseStoredEvent(stored);
-  if (event === "foreign" || event === "malformed") return null;
   switch (event.kind) {
     case "order-acknowledged": {
       const { state, by, at } = event.data;

@@ -2,8 +2,9 @@ import type { StoredEvent, SubjectLog } from "@localstreet/bus/subject-log";
 import type { OrderId, VendorId } from "@localstreet/contracts/ids";
 import type { OrderDecision } from "@localstreet/contracts/order";
 import { vendorOrdersSubject } from "@localstreet/contracts/subjects";
-import { readOrder } from "@localstreet/db/order-reads";
+import { type OrdersAt, readOrder, readSetAside } from "@localstreet/db/order-reads";
 import type { Pool } from "@localstreet/db/pool";
+import type { SetAsideOrder } from "@localstreet/db/projection-store";
 import type { Logger } from "@localstreet/service-kit/logger";
 import { inTime } from "../in-time.ts";
 import { decisionAfter, decisionOfEvent, decisionOfRow } from "./order-decisions.ts";
@@ -42,9 +43,19 @@ export function createOrderLookup(options: {
 }): LookUpOrder {
   const { pool, log, logger, timeoutMs } = options;
 
-  async function readRecord(vendorId: VendorId, orderId: OrderId) {
+  /** The record of the order, and its events that were set aside, where there are any. */
+  async function readRecord(
+    vendorId: VendorId,
+    orderId: OrderId,
+  ): Promise<(OrdersAt & { readonly setAside: SetAsideOrder | null }) | null> {
     try {
-      return await readOrder(pool, { vendorId, orderId });
+      for (;;) {
+        const record = await readOrder(pool, { vendorId, orderId });
+        if (!record.isSetAside) return { ...record, setAside: null };
+        const setAside = await readSetAside(pool, { vendorId, orderId });
+        // If not, they were understood in between.
+        if (setAside) return { ...record, setAside };
+      }
     } catch (error) {
       if ((error as { retryable?: unknown }).retryable !== true) throw error;
       logger.warn({ err: error }, "an order was not looked up");
@@ -62,17 +73,22 @@ export function createOrderLookup(options: {
     const beyond = isSameLog
       ? await readBeyond(subject, position.sequence, head?.sequence ?? 0)
       : null;
-    if (!beyond && !row) return UNKNOWN;
+    if (!beyond && !row && !record.setAside) return UNKNOWN;
 
-    const events = beyond?.filter((event) => isOf(event, orderId)) ?? [];
+    const events: Pick<StoredEvent, "kind" | "messageId" | "data">[] = [
+      ...(record.setAside?.events ?? []),
+      ...(beyond?.filter((event) => isOf(event, orderId)) ?? []),
+    ];
     if (!row && !events.some(({ kind }) => kind === "new-order")) return { status: "missing" };
+    // This version may understand what the one that wrote the row did not.
+    const base = record.setAside ? record.setAside.base : row;
     const told = (state: "received" | "seen") =>
       events.some(({ messageId }) => messageId.endsWith(`:order-acknowledged:${orderId}:${state}`));
     return {
       status: "found",
       decision: events.reduce(
         (decision, event) => decisionAfter(decision, decisionOfEvent(event)),
-        row ? decisionOfRow(row) : null,
+        base ? decisionOfRow(base) : null,
       ),
       received: row?.receivedAt != null || told("received"),
       seen: row?.seenAt != null || told("seen"),

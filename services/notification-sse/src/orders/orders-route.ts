@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { checkOf } from "@localstreet/bus/log-position";
 import type { SubjectLog } from "@localstreet/bus/subject-log";
 import { encodeEventId } from "@localstreet/contracts/event-id";
@@ -19,12 +18,12 @@ import type { ServiceKit } from "@localstreet/service-kit/service";
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
 import type { NotificationConfig } from "../config.ts";
+import { createPositionWatch } from "../record/position-watch.ts";
 
 const vendorSchema = z.object({ vendorId: vendorIdSchema });
 const orderSchema = z.object({ vendorId: vendorIdSchema, orderId: orderIdSchema });
 
 const DEFAULT_LIMIT = 100;
-const ASK_AGAIN_MS = 25;
 
 /** `GET /api/vendor/{vendorId}/orders` and `…/orders/{orderId}`: the record of orders (PROTOCOL.md S25, S26). */
 export function registerOrdersRoutes(
@@ -32,6 +31,7 @@ export function registerOrdersRoutes(
   { pool, log }: { pool: Pool; log: SubjectLog },
 ): void {
   const most = config.ORDERS_LISTED;
+  const watch = createPositionWatch({ pool, waiting: config.ORDERS_WAITING });
   const querySchema = z.strictObject({
     state: z.enum(["open", "all"]).default("open"),
     limit: z.coerce.number().int().min(1).max(most).default(Math.min(DEFAULT_LIMIT, most)),
@@ -72,7 +72,7 @@ export function registerOrdersRoutes(
   }
 
   /**
-   * Reads until the record holds all that the vendor's log held when this was called, `ORDERS_WAIT_MS` at most. What is
+   * Reads once, when the record holds all that the vendor's log held when this was called, or after `ORDERS_WAIT_MS`. What is
    * read then is older and no less right: the stream from `asOf` brings the rest.
    */
   async function readCurrent(
@@ -80,24 +80,14 @@ export function registerOrdersRoutes(
     read: () => Promise<OrdersAt>,
   ): Promise<{ asOf: string; current: boolean; orders: OrdersAt["orders"] }> {
     const subject = vendorOrdersSubject(vendorId);
-    const deadlineMs = performance.now() + config.ORDERS_WAIT_MS;
     const end = await readEnd(subject);
-    for (;;) {
-      const { position, orders } = await read();
-      const current =
-        position !== null &&
-        end !== null &&
-        position.epoch === end.epoch &&
-        position.sequence >= end.sequence;
-      if (!current && end !== null && performance.now() < deadlineMs) {
-        await sleep(ASK_AGAIN_MS);
-        continue;
-      }
-      if (!position) throw new Problem("unavailable", "The record of orders is not there yet");
-      const { epoch, sequence, messageId } = position;
-      const asOf = encodeEventId({ epoch, sequence, check: checkOf(subject, messageId) });
-      return { asOf, current, orders };
-    }
+    if (end) await watch.reached(end, config.ORDERS_WAIT_MS);
+    const { position, orders, isSetAside } = await read();
+    if (!position) throw new Problem("unavailable", "The record of orders is not there yet");
+    const { epoch, sequence, messageId } = position;
+    const hasReached = end !== null && epoch === end.epoch && sequence >= end.sequence;
+    const asOf = encodeEventId({ epoch, sequence, check: checkOf(subject, messageId) });
+    return { asOf, current: hasReached && !isSetAside, orders };
   }
 
   /** `null` while NATS is away. */

@@ -24,6 +24,7 @@ export function registerStatusRoute(
     const { vendorId, orderId } = parseRequest(paramsSchema, request.params, "The path");
     const { status, eventId } = parseRequest(postOrderStatusSchema, request.body, "The body");
     const isAnswer = status === "accepted" || status === "rejected";
+    const isPastAccepted = !isAnswer && status !== "cancelled";
 
     function answer(id: string | null, duplicate: boolean) {
       const body: StatusStored = { id, status, duplicate };
@@ -35,8 +36,10 @@ export function registerStatusRoute(
     }
 
     // A backend knows its orders, so whether there is one is not asked; but an answer may be one too late.
-    const found = isAnswer ? await lookUp(vendorId, orderId) : null;
-    if (found?.status === "found" && found.decision) return decided(null, found.decision);
+    const found = status === "cancelled" ? null : await lookUp(vendorId, orderId);
+    const decision = found?.status === "found" ? found.decision : null;
+    if (decision && isAnswer) return decided(null, decision);
+    if (isPastAccepted) await accept(decision);
     const published = await publishVendorEvent(bus, {
       vendorId,
       kind: "order-updated",
@@ -52,5 +55,19 @@ export function registerStatusRoute(
       throw new Problem("conflict", "Another status was stored under this eventId");
     }
     return answer(id, true);
+
+    /** What is being prepared or delivered was accepted: the log is told so first, so that nothing else decides it. */
+    async function accept(known: OrderDecision | null): Promise<void> {
+      let winner = known;
+      if (!winner) {
+        const accepted = await publishVendorEvent(bus, {
+          vendorId,
+          kind: "order-updated",
+          data: { orderId, vendorId, at: new Date().toISOString(), status: "accepted" },
+        });
+        winner = accepted.status === "conflict" ? decisionOfEvent(accepted.winner) : null;
+      }
+      if (winner && winner.state !== "accepted") throw alreadyDecided(winner);
+    }
   });
 }

@@ -1,8 +1,13 @@
 import type { Bus } from "@localstreet/bus/connection";
 import { publishEscalation } from "@localstreet/bus/publish-escalation";
 import { publishVendorEvent } from "@localstreet/bus/publish-vendor-event";
+import type { SubjectLog } from "@localstreet/bus/subject-log";
 import type { VendorId } from "@localstreet/contracts/ids";
-import { type FiredOrder, fireDueOrders } from "@localstreet/db/order-deadlines";
+import {
+  type FiredOrder,
+  fireDueOrders,
+  type ProjectedUntil,
+} from "@localstreet/db/order-deadlines";
 import { type OrderDeadlines, whatIsDue } from "@localstreet/db/order-due";
 import type { EscalationReason, OrderRow } from "@localstreet/db/order-row";
 import type { Pool } from "@localstreet/db/pool";
@@ -11,6 +16,7 @@ import { Counter } from "prom-client";
 import type { NotificationConfig } from "../config.ts";
 import { inTime } from "../in-time.ts";
 import { parseStoredEvent } from "../stored-event.ts";
+import { createExpiries, type Expiries } from "./expiries.ts";
 import { startRepeatedTask } from "./repeated-task.ts";
 
 /** How long publishing for one round of orders may take: Postgres gives a transaction that idles up soon after. */
@@ -27,11 +33,12 @@ export function startOrderDeadlines(
   options: {
     bus: Bus;
     pool: Pool;
+    log: Pick<SubjectLog, "bounds" | "head" | "pages">;
     deadlines: OrderDeadlines;
     devices: (vendorId: VendorId) => Promise<number | null>;
   },
 ): { stop(): Promise<void> } {
-  const { bus, pool, deadlines, devices } = options;
+  const { bus, pool, log, deadlines, devices } = options;
   const limit = config.ORDER_DUE_AT_ONCE;
   const fired = new Counter({
     name: "localstreet_order_deadlines_total",
@@ -53,10 +60,14 @@ export function startOrderDeadlines(
     },
   });
 
-  async function fireAll(orders: readonly OrderRow[], at: Date): Promise<(FiredOrder | null)[]> {
+  async function fireAll(
+    orders: readonly OrderRow[],
+    until: ProjectedUntil,
+  ): Promise<(FiredOrder | null)[]> {
+    const expiries = createExpiries({ bus, log, until });
     const outcomes: (FiredOrder | null)[] = orders.map(() => null);
     const firing = orders.map(async (order, index) => {
-      outcomes[index] = await fireGuarded(order, at);
+      outcomes[index] = await fireGuarded(order, until.at, expiries);
     });
     await inTime(
       FIRE_MS,
@@ -67,9 +78,13 @@ export function startOrderDeadlines(
     return [...outcomes];
   }
 
-  async function fireGuarded(order: OrderRow, at: Date): Promise<FiredOrder | null> {
+  async function fireGuarded(
+    order: OrderRow,
+    at: Date,
+    expiries: Expiries,
+  ): Promise<FiredOrder | null> {
     try {
-      return await fireOrder(order, at);
+      return await fireOrder(order, at, expiries);
     } catch (error) {
       if ((error as { retryable?: boolean }).retryable) return null;
       const { vendorId, orderId } = order;
@@ -79,18 +94,27 @@ export function startOrderDeadlines(
     }
   }
 
-  async function fireOrder(order: OrderRow, at: Date): Promise<FiredOrder> {
+  async function fireOrder(
+    order: OrderRow,
+    at: Date,
+    expiries: Expiries,
+  ): Promise<FiredOrder | null> {
     const { attended, opsTold, reminders } = order;
     const due = whatIsDue(order, deadlines, at);
     if (!due) return { status: "rang", reminders, escalated: false, attended, opsTold };
-    if (due.kind === "expire") return await expire(order);
+    if (due.kind === "expire") {
+      const outcome = await expiries.expire(order, about(order, at));
+      if (outcome === "not-now") return null;
+      fired.inc({ event: outcome });
+      return { status: "ended" };
+    }
 
-    if (due.reminder !== null) await remind(order, due.reminder);
+    if (due.reminder !== null) await remind(order, due.reminder, at);
     const open = due.look === "no" ? null : await devices(order.vendorId);
     const isUnheard = due.look === "last" && open === 0;
     const escalates = due.escalate || isUnheard;
-    if (escalates) await escalate(order, due.escalate ? "unanswered" : "nobody-connected");
-    else if (due.tellOps) await escalate(order, order.escalationReason ?? "unanswered");
+    if (escalates) await escalate(order, due.escalate ? "unanswered" : "nobody-connected", at);
+    else if (due.tellOps) await escalate(order, order.escalationReason ?? "unanswered", at);
     return {
       status: "rang",
       reminders: due.reminder ?? reminders,
@@ -101,36 +125,25 @@ export function startOrderDeadlines(
     };
   }
 
-  /** What every event about an order says. */
-  function about({ orderId, vendorId, placedAt }: OrderRow) {
-    return { orderId, vendorId, placedAt: placedAt.toISOString(), at: new Date().toISOString() };
+  /** What every event about an order says. The time is that of a store, as for all deadlines. */
+  function about({ orderId, vendorId, placedAt }: OrderRow, at: Date) {
+    return { orderId, vendorId, placedAt: placedAt.toISOString(), at: at.toISOString() };
   }
 
-  async function expire(order: OrderRow): Promise<FiredOrder> {
-    const { vendorId } = order;
-    const { status } = await publishVendorEvent(bus, {
-      ...{ vendorId, kind: "order-expired", data: about(order) },
-    });
-    // An answer was stored meanwhile and the projection brings it: nothing more to say.
-    fired.inc({ event: status === "conflict" ? "answered" : "expired" });
-    return { status: "ended" };
-  }
-
-  async function remind(order: OrderRow, reminder: number): Promise<void> {
+  async function remind(order: OrderRow, reminder: number, at: Date): Promise<void> {
     const { vendorId, total, currency } = order;
-    const data = { ...about(order), reminder, total, currency };
+    const data = { ...about(order, at), reminder, total, currency };
     await publishVendorEvent(bus, { vendorId, kind: "order-reminder", data });
     fired.inc({ event: "reminder" });
   }
 
-  async function escalate(order: OrderRow, reason: EscalationReason): Promise<void> {
+  async function escalate(order: OrderRow, reason: EscalationReason, at: Date): Promise<void> {
     const { vendorId } = order;
-    const data = { ...about(order), reason };
+    const data = { ...about(order, at), reason };
     const published = await publishVendorEvent(bus, { vendorId, kind: "order-escalated", data });
     // Escalated for another reason before: the operators are told what the vendor was told.
     const stored = published.status === "conflict" ? parseStoredEvent(published.winner) : null;
-    const told =
-      typeof stored === "object" && stored?.kind === "order-escalated" ? stored.data : data;
+    const told = stored?.kind === "order-escalated" ? stored.data : data;
     await publishEscalation(bus, { ...told, eventId: published.id });
     fired.inc({ event: "escalated" });
   }

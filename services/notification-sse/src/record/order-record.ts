@@ -1,6 +1,8 @@
+import { randomUUID } from "node:crypto";
 import type { Bus } from "@localstreet/bus/connection";
 import type { SubjectLog } from "@localstreet/bus/subject-log";
 import type { OrderDeadlines } from "@localstreet/db/order-due";
+import { openOrderProjection } from "@localstreet/db/order-projection";
 import { pruneOrders } from "@localstreet/db/order-pruning";
 import { openPool } from "@localstreet/db/pool";
 import type { ServiceKit } from "@localstreet/service-kit/service";
@@ -8,6 +10,7 @@ import type { NotificationConfig } from "../config.ts";
 import type { Devices } from "../orders/devices.ts";
 import { startOrderDeadlines } from "./order-deadlines.ts";
 import { startOrderProjection } from "./order-projection.ts";
+import { registerProjectionMetrics } from "./projection-metrics.ts";
 import { startRepeatedTask } from "./repeated-task.ts";
 
 export interface OrderRecord {
@@ -23,12 +26,15 @@ const PRUNED_AT_ONCE = 1_000;
 /**
  * The orders' record in Postgres: projected from the log, with their deadlines, and without the old ones. No request waits
  * for any of it.
+ *
+ * @param options.bulk the connection for what is long.
  */
 export function startOrderRecord(
   kit: ServiceKit<NotificationConfig>,
-  { bus, log, devices }: { bus: Bus; log: SubjectLog; devices: Pick<Devices, "count"> },
+  options: { bus: Bus; bulk: Bus; log: SubjectLog; devices: Pick<Devices, "count"> },
 ): OrderRecord {
   const { config, logger } = kit;
+  const { bus, bulk, log, devices } = options;
   const deadlines: OrderDeadlines = {
     remindAfterMs: config.ORDER_REMIND_AFTER_MS,
     remindEveryMs: config.ORDER_REMIND_EVERY_MS,
@@ -46,8 +52,20 @@ export function startOrderRecord(
     onIdleError: (error) => logger.warn({ err: error }, "a connection to Postgres broke"),
   });
   const tasks = [
-    startOrderProjection(kit, { bus, pool, log, deadlines }),
-    startOrderDeadlines(kit, { bus, pool, deadlines, devices: devices.count }),
+    startOrderProjection({
+      ...{ bus: bulk, log, deadlines, logger },
+      store: openOrderProjection(pool),
+      holder: `${kit.replica} ${randomUUID()}`,
+      settings: {
+        tickMs: config.ORDER_TICK_MS,
+        leaseMs: config.ORDER_LEASE_MS,
+        eventsAtOnce: config.ORDER_EVENTS_AT_ONCE,
+        gatherMs: config.ORDER_GATHER_MS,
+        checkpointEvents: config.ORDER_CHECKPOINT_EVENTS,
+      },
+      metrics: registerProjectionMetrics(kit),
+    }),
+    startOrderDeadlines(kit, { bus, pool, log, deadlines, devices: devices.count }),
     startRepeatedTask({
       what: "the removal of old orders",
       everyMs: PRUNE_EVERY_MS,

@@ -1,26 +1,19 @@
 import type { ServiceKit } from "@localstreet/service-kit/service";
 import { Counter, Gauge } from "prom-client";
-
-interface ProjectionProgress {
-  readonly sequence: number;
-  readonly lagEvents: number;
-  /** `null`: as before. */
-  readonly throughAt: Date | null;
-}
+import type { ProjectionMetrics, ProjectionProgress } from "./order-projection.ts";
 
 /** Where the projection of orders stands, on the replica that does it. */
-export function registerProjectionMetrics({ metrics }: ServiceKit): {
-  applied(progress: ProjectionProgress): void;
-  /** This replica does it no more. */
-  standAside(): void;
-  skipped(reason: "foreign" | "malformed" | "refused", count: number): void;
-} {
+export function registerProjectionMetrics({
+  metrics,
+}: Pick<ServiceKit, "metrics">): ProjectionMetrics {
   const registers = [metrics];
   let progress: ProjectionProgress | null = null;
+  let setAside = 0;
+  /** By the clock that only goes forward. */
   let throughMs = 0;
-  const skipped = new Counter({
+  const foreign = new Counter({
     name: "localstreet_projection_skipped_total",
-    help: "Events of the log that are not projected: of no known kind, against their schema, or none that Postgres holds",
+    help: "Messages of the log that are not projected: this platform did not write them",
     labelNames: ["reason"],
     registers,
   });
@@ -42,8 +35,12 @@ export function registerProjectionMetrics({ metrics }: ServiceKit): {
       (now: ProjectionProgress) => now.lagEvents,
     ],
     localstreet_projection_lag_seconds: [
-      "How far behind the clock the log is projected for certain: deadlines are late by that",
-      () => (Date.now() - throughMs) / 1_000,
+      "How far behind the clock of Postgres the log is projected for certain: deadlines are late by that",
+      () => (performance.now() - throughMs) / 1_000,
+    ],
+    localstreet_projection_set_aside: [
+      "Events that were not understood and wait for a version that does: 0 is well",
+      () => setAside,
     ],
   } as const;
   for (const [name, [help, read]] of Object.entries(gauges)) {
@@ -59,15 +56,20 @@ export function registerProjectionMetrics({ metrics }: ServiceKit): {
   }
   return {
     applied(now) {
+      const nowMs = performance.now();
+      if (now.lagMs !== null) throughMs = nowMs - now.lagMs;
       // Since it began, as long as it has not reached the end.
-      throughMs = now.throughAt?.getTime() ?? (progress ? throughMs : Date.now());
+      else if (!progress) throughMs = nowMs;
       progress = now;
     },
     standAside() {
       progress = null;
     },
-    skipped(reason, count) {
-      if (count > 0) skipped.inc({ reason }, count);
+    foreign(count) {
+      if (count > 0) foreign.inc({ reason: "foreign" }, count);
+    },
+    setAside(count) {
+      setAside = count;
     },
   };
 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Logger } from "@localstreet/service-kit/logger";
+import type { BusLogger } from "@localstreet/bus/connection";
 
 /**
  * Runs `run` again and again, one at a time and `everyMs` milliseconds apart. A spell of failures is logged once, and its
@@ -8,7 +8,7 @@ import type { Logger } from "@localstreet/service-kit/logger";
 export function startRepeatedTask(options: {
   what: string;
   everyMs: number;
-  logger: Logger;
+  logger: BusLogger;
   run: (task: { signal: AbortSignal; working: () => void }) => Promise<void>;
 }): { stop(): Promise<void> } {
   const { what, everyMs, logger, run } = options;
