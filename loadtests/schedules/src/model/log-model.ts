@@ -47,6 +47,8 @@ export class LogModel {
   readonly #operations: Operation[] = [];
   #applied = 0;
   #knownIds = new Map<string, KnownId>();
+  /** The server reads the ids of a stream that it found on disk when it needs the first. */
+  #hasReadIds = true;
   #stored = 0;
 
   constructor(options: LogOptions) {
@@ -104,6 +106,7 @@ export class LogModel {
     const messageId = headerOf(block, "Nats-Msg-Id") ?? "";
     const nowMs = this.#options.nowMs();
     if (messageId !== "") {
+      this.#readIds(nowMs);
       const known = this.#knownIds.get(messageId);
       if (known && nowMs - known.storedAtMs < this.#options.duplicateWindowMs) {
         return { status: "duplicate", sequence: known.sequence };
@@ -114,13 +117,15 @@ export class LogModel {
     if (expected !== undefined && Number(expected) !== previousSequence) {
       return { status: "wrong-last-sequence", lastSequence: previousSequence };
     }
+    const storedAt = this.#stamp(nowMs);
     const stored: StoredMessage = {
       subject,
       sequence: leader.lastSequence + 1,
       block,
       data: new Uint8Array(data),
       messageId,
-      storedAt: this.#stamp(nowMs),
+      storedAt,
+      time: formatStamp(storedAt),
       bytes: bytesOnDisk(subject, block, data),
     };
     if (messageId !== "") {
@@ -161,6 +166,7 @@ export class LogModel {
   /** The stream is deleted. Its consumers end with it. */
   remove(): void {
     this.#knownIds.clear();
+    this.#hasReadIds = true;
     this.#apply((copy) => copy.remove());
   }
 
@@ -182,20 +188,15 @@ export class LogModel {
 
   /**
    * The stream is deleted and restored from a backup, without anybody's connection noticing: the same epoch, and the
-   * sequences behind the backup are used again. The server knows the ids again of what the backup holds, within the window
-   * of duplicates; none at all when the newest message had been deleted before the backup.
+   * sequences behind the backup are used again. The server knows the ids again of what the stream holds when the next id is
+   * published, within the window of duplicates; none at all when the newest message was deleted before the backup, as long
+   * as no other has come.
    */
   restore(backup: LogBackup): void {
     const { copy: kept } = backup;
     this.remove();
     this.#apply((copy) => copy.restore(kept));
-    const isEndGone = this.leader.get(kept.lastSequence) === null;
-    if (isEndGone) return;
-    const oldestMs = this.#options.nowMs() - this.#options.duplicateWindowMs;
-    for (const { messageId, sequence, storedAt } of kept.messages) {
-      if (messageId === "" || storedAt.ms < oldestMs) continue;
-      this.#knownIds.set(messageId, { sequence, storedAtMs: storedAt.ms });
-    }
+    this.#hasReadIds = false;
   }
 
   state(options: { deletedDetails?: boolean } = {}): StreamState {
@@ -209,6 +210,17 @@ export class LogModel {
   #apply<T>(operation: (copy: StreamCopy) => T): T {
     this.#operations.push(operation);
     return operation(this.leader);
+  }
+
+  #readIds(nowMs: number): void {
+    if (this.#hasReadIds) return;
+    this.#hasReadIds = true;
+    if (!this.leader.isEndKnown) return;
+    const oldestMs = nowMs - this.#options.duplicateWindowMs;
+    for (const { messageId, sequence, storedAt } of this.leader.messages) {
+      if (messageId === "" || storedAt.ms < oldestMs) continue;
+      this.#knownIds.set(messageId, { sequence, storedAtMs: storedAt.ms });
+    }
   }
 
   #stamp(ms: number): Stamp {

@@ -25,8 +25,10 @@ export class ModelConsumer {
   readonly #inactiveMs: number;
   #position: number;
   #delivered = 0;
-  /** As the server counts it: purges and expiry leave it too high. */
+  /** As the server counts it: purges, and deletes of what was there when it was counted, leave it too high. */
   #pending: number;
+  /** The last message that was counted. 0 when there was none: then all are counted again at the next delivery. */
+  #countedThrough: number;
   #waiting: WaitingPull[] = [];
   #activeAtMs: number;
 
@@ -52,11 +54,18 @@ export class ModelConsumer {
       Math.min(options.startSequence, copy.lastSequence + 1),
       copy.firstSequence,
     );
-    this.#pending = copy.countFrom(this.#position, this.#filter);
+    const { count, last } = copy.find(this.#filter, this.#position);
+    this.#pending = count;
+    this.#countedThrough = last;
   }
 
   get pendingCount(): number {
     return this.#pending;
+  }
+
+  /** Pulls that wait for messages. */
+  get waitingCount(): number {
+    return this.#waiting.length;
   }
 
   /** The sequence before the next one that it looks at. */
@@ -78,22 +87,21 @@ export class ModelConsumer {
     this.#deliver();
   }
 
-  onStored({ subject }: StoredMessage): void {
+  onStored({ subject, sequence }: StoredMessage): void {
     if (!matches(this.#filter, subject)) return;
-    this.#pending++;
+    if (this.#countedThrough > 0 && sequence > this.#countedThrough) this.#pending++;
     this.#deliver();
   }
 
-  onDeleted({ sequence, subject }: StoredMessage): void {
-    if (sequence >= this.#position && this.#pending > 0 && matches(this.#filter, subject)) {
-      this.#pending--;
-    }
+  onDeleted({ subject, sequence }: StoredMessage): void {
+    const isCounted = sequence >= this.#position && sequence > this.#countedThrough;
+    if (isCounted && this.#pending > 0 && matches(this.#filter, subject)) this.#pending--;
   }
 
-  onExpired(_message: StoredMessage): void {}
-
-  /** After a purge: whatever lies before a sequence is not read. */
-  skipTo(sequence: number): void {
+  /** After a purge of all, or of a subject: whatever lies before a sequence is not read. */
+  skipTo(sequence: number, purged: string): void {
+    const isConcerned = purged === ">" || this.#filter === ">" || this.#filter === purged;
+    if (!isConcerned) return;
     this.#position = Math.max(this.#position, sequence);
   }
 
@@ -117,6 +125,16 @@ export class ModelConsumer {
     this.#waiting = [];
   }
 
+  #countDelivered(): void {
+    if (this.#countedThrough > 0) {
+      this.#pending--;
+      return;
+    }
+    const { count, last } = this.#copy.find(this.#filter, this.#position);
+    this.#pending = count;
+    this.#countedThrough = last;
+  }
+
   #tell({ reply, channel }: WaitingPull, status: string): void {
     channel.push(ModelMessage.withHeaders(reply, "", `NATS/1.0 ${status}\r\n`));
   }
@@ -137,10 +155,10 @@ export class ModelConsumer {
         return;
       }
       this.#position = message.sequence + 1;
-      this.#pending = Math.max(0, this.#pending - 1);
+      this.#countDelivered();
       this.#delivered++;
       const { subject, sequence, block, data, storedAt } = message;
-      const about = `${sequence}.${this.#delivered}.${nanosOf(storedAt)}.${this.#pending}`;
+      const about = `${sequence}.${this.#delivered}.${nanosOf(storedAt)}.${Math.max(0, this.#pending)}`;
       const reply = this.#ackPrefix + about;
       pull.channel.push(ModelMessage.withHeaders(subject, reply, block, data));
       if (--pull.left === 0) this.#waiting.shift();

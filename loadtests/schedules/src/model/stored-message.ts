@@ -14,6 +14,8 @@ export interface StoredMessage {
   /** `Nats-Msg-Id`; empty when the publisher gave none. */
   readonly messageId: string;
   readonly storedAt: Stamp;
+  /** The same, as the API tells it. */
+  readonly time: string;
   /** What the server counts for it on disk. */
   readonly bytes: number;
 }

@@ -25,6 +25,11 @@ interface ReadBody {
   next_by_subj?: string;
 }
 
+interface InfoBody {
+  deleted_details?: boolean;
+  subjects_filter?: string;
+}
+
 interface PurgeBody {
   keep?: number;
   seq?: number;
@@ -40,13 +45,13 @@ interface PullBody {
   expires?: number;
 }
 
+/** A page of the subjects of a stream. */
+const MOST_SUBJECTS = 100_000;
 const MS_IN_NANOS = 1_000_000;
 const NO_MESSAGE = { code: 404, err_code: 10_037, description: "no message found" };
 const NO_STREAM = { code: 404, err_code: 10_059, description: "stream not found" };
 const NO_CONSUMER = { code: 404, err_code: 10_014, description: "consumer not found" };
 const BAD_REQUEST = { code: 400, err_code: 10_003, description: "bad request" };
-/** What the server says of a sequence that no message has had, or that is before the first. */
-const NO_SUCH_SEQUENCE = { code: 500, err_code: 10_057, description: "stream store EOF" };
 /** The server's default for an ephemeral consumer. */
 const INACTIVE_MS = 5_000;
 
@@ -153,13 +158,18 @@ export class StreamApi {
     const counts = { total: 0, offset: 0, limit: 0 };
     const { leader } = this.#log;
     if (!leader.exists) return answered("stream_info", { error: NO_STREAM, ...counts });
-    const query = body === "" ? {} : (JSON.parse(body) as { deleted_details?: boolean });
-    const state = JSON.stringify(leader.state(query.deleted_details === true));
+    const query = body === "" ? {} : (JSON.parse(body) as InfoBody);
+    const kept = leader.state(query.deleted_details === true);
+    const filter = query.subjects_filter;
+    const subjects = filter === undefined ? {} : leader.subjects(filter);
+    const found = Object.keys(subjects).length;
+    const state = JSON.stringify(found === 0 ? kept : { ...kept, subjects });
+    const page = found === 0 ? [0, 0] : [found, MOST_SUBJECTS];
     const config = `"name":"${this.#stream}","description":"epoch:${leader.epoch}",${this.#config}`;
     return {
       block: "",
       data:
-        `{"type":"io.nats.jetstream.api.v1.stream_info_response","total":0,"offset":0,"limit":0,` +
+        `{"type":"io.nats.jetstream.api.v1.stream_info_response","total":${page[0]},"offset":0,"limit":${page[1]},` +
         `"config":{${config}},"created":"${leader.createdAt}","state":${state}}`,
     };
   }
@@ -171,14 +181,14 @@ export class StreamApi {
     if (!isRead(query)) return answered("stream_msg_get", { error: BAD_REQUEST });
     const found = read(leader, query);
     if (!found) return answered("stream_msg_get", { error: NO_MESSAGE });
-    const { subject, sequence, block, data, storedAt } = found;
+    const { subject, sequence, block, data, time } = found;
     return answered("stream_msg_get", {
       message: {
         subject,
         seq: sequence,
         ...(block === "" ? {} : { hdrs: Buffer.from(block).toString("base64") }),
         ...(data.length === 0 ? {} : { data: Buffer.from(data).toString("base64") }),
-        time: formatStamp(storedAt),
+        time,
       },
     });
   }
@@ -188,10 +198,10 @@ export class StreamApi {
     if (!isRead(query)) return { block: "NATS/1.0 408 Empty Request\r\n\r\n", data: "" };
     const found = read(copy, query);
     if (!found) return { block: "NATS/1.0 404 Message Not Found\r\n\r\n", data: "" };
-    const { subject, sequence, block, data, storedAt } = found;
+    const { subject, sequence, block, data, time } = found;
     const fields =
       `Nats-Stream: ${this.#stream}\r\nNats-Subject: ${subject}\r\n` +
-      `Nats-Sequence: ${sequence}\r\nNats-Time-Stamp: ${formatStamp(storedAt)}\r\n`;
+      `Nats-Sequence: ${sequence}\r\nNats-Time-Stamp: ${time}\r\n`;
     return { block: withFields(block, fields), data };
   }
 
@@ -200,10 +210,7 @@ export class StreamApi {
     if (!leader.exists) return answered("stream_msg_delete", { error: NO_STREAM });
     const { seq = 0 } = JSON.parse(body) as { seq?: number };
     if (this.#log.delete(seq)) return answered("stream_msg_delete", { success: true });
-    const isKnown = seq >= leader.firstSequence && seq <= leader.lastSequence;
-    const description = `sequence ${seq} not found`;
-    const error = isKnown ? { code: 400, err_code: 10_043, description } : NO_SUCH_SEQUENCE;
-    return answered("stream_msg_delete", { error });
+    return answered("stream_msg_delete", { error: notDeleted(leader, seq) });
   }
 
   #purge(body: string): ApiAnswer {
@@ -273,6 +280,17 @@ export class StreamApi {
 
 /** What the server answers for a publish to a subject that nobody listens to. */
 export const NO_RESPONDERS: ApiAnswer = { block: "NATS/1.0 503\r\n\r\n", data: "" };
+
+/** Why a sequence cannot be deleted: it was before, or no message has ever had it. */
+function notDeleted({ firstSequence, lastSequence }: StreamCopy, sequence: number) {
+  const description = `sequence ${sequence} not found`;
+  if (sequence > lastSequence) {
+    return { code: 500, err_code: 10_057, description: "stream store EOF" };
+  }
+  return sequence < Math.max(1, firstSequence)
+    ? { code: 500, err_code: 10_057, description: "no message found" }
+    : { code: 400, err_code: 10_043, description };
+}
 
 function isRead(query: ReadBody): boolean {
   const { seq = 0, last_by_subj, next_by_subj } = query;

@@ -1,9 +1,11 @@
 import type { ModelConsumer } from "./model-consumer.ts";
-import { formatStamp, matches, NEVER, type StoredMessage, UNKNOWN } from "./stored-message.ts";
+import { matches, NEVER, type StoredMessage, UNKNOWN } from "./stored-message.ts";
 
 /** What the file store's index says of one subject. */
 interface SubjectIndex {
   count: number;
+  /** Of its oldest message. When that goes and one is left, it is what `last` is, right or wrong. */
+  first: number;
   /** Of its newest message; still of a deleted one when that was the newest and others are left. */
   last: number;
 }
@@ -14,14 +16,22 @@ export interface CopyBackup {
   readonly createdAt: string;
   readonly messages: readonly StoredMessage[];
   readonly rawSizes: readonly RawSize[];
+  readonly index: ReadonlyMap<string, Readonly<SubjectIndex>>;
   readonly firstSequence: number;
   readonly lastSequence: number;
+  /** As it will be read from the disk. */
   readonly lastTime: string;
 }
 
 interface RawSize {
   readonly sequence: number;
   readonly bytes: number;
+}
+
+interface Found {
+  readonly count: number;
+  readonly first: number;
+  readonly last: number;
 }
 
 /** What `STREAM.INFO` answers of what a stream holds. */
@@ -53,6 +63,8 @@ export class StreamCopy {
   bytes = 0;
   readonly consumers = new Map<string, ModelConsumer>();
   #lastTime: string = NEVER;
+  /** A purge by subject that leaves nothing forgets to write down when the newest message came. */
+  #isEndOnDisk = true;
   /** Of an empty stream. */
   #emptyTime: string = NEVER;
   #index = new Map<string, SubjectIndex>();
@@ -83,7 +95,8 @@ export class StreamCopy {
     if (this.messages.length === 0) this.firstSequence = message.sequence;
     this.messages.push(message);
     this.lastSequence = message.sequence;
-    this.#lastTime = formatStamp(message.storedAt);
+    this.#lastTime = message.time;
+    this.#isEndOnDisk = true;
     this.bytes += message.bytes;
     this.#rawSizes.push({ sequence: message.sequence, bytes: message.bytes });
     this.#indexMessage(message);
@@ -107,7 +120,7 @@ export class StreamCopy {
       const message = this.messages[0];
       if (!message || message.storedAt.ms > untilMs) return count;
       this.#removeAt(0, message);
-      for (const consumer of this.consumers.values()) consumer.onExpired(message);
+      for (const consumer of this.consumers.values()) consumer.onDeleted(message);
       count++;
     }
   }
@@ -115,6 +128,7 @@ export class StreamCopy {
   purgeAll(): number {
     const count = this.messages.length;
     this.#clear();
+    this.#isEndOnDisk = true;
     this.firstSequence = this.lastSequence + 1;
     this.#emptyTime = NEVER;
     this.#moveConsumers(this.firstSequence);
@@ -128,14 +142,24 @@ export class StreamCopy {
     return count;
   }
 
+  /** Removes messages of a subject where the index says that they lie. */
   purgeSubject(filter: string, keep: number): number {
-    const matching = this.messages.filter(({ subject }) => matches(filter, subject));
-    const going = matching.slice(0, Math.max(0, matching.length - keep));
-    for (const message of going) this.#removeAt(this.#indexOf(message.sequence), message);
-    // All consumers go on behind the last one that went, also those of other subjects.
-    const first = this.messages.find(({ subject }) => matches(filter, subject));
-    this.#moveConsumers(first?.sequence ?? this.lastSequence + 1);
-    return going.length;
+    const found = this.find(filter, this.firstSequence);
+    let left = found.count - keep;
+    let purged = 0;
+    for (let sequence = found.first; sequence <= found.last && left > 0; sequence++) {
+      const at = this.#indexOf(sequence);
+      const message = this.messages[at];
+      if (message?.sequence !== sequence || !matches(filter, message.subject)) continue;
+      this.#removeAt(at, message);
+      purged++;
+      left--;
+    }
+    if (purged > 0 && this.messages.length === 0) this.#isEndOnDisk = false;
+    // A consumer of all subjects goes on behind the last one that went, over what is left of other subjects.
+    const { count, first } = this.find(filter, this.firstSequence);
+    this.#moveConsumers(count > 0 ? first : this.lastSequence + 1, filter);
+    return purged;
   }
 
   get(sequence: number): StoredMessage | null {
@@ -143,33 +167,59 @@ export class StreamCopy {
     return message?.sequence === sequence ? message : null;
   }
 
-  /** The first message of a subject at or behind a sequence. */
+  /** The first message of a subject at or behind a sequence, looked for from where the index says that there is one. */
   next(sequence: number, filter: string): StoredMessage | null {
-    for (let at = this.#indexOf(sequence); at < this.messages.length; at++) {
-      const message = this.messages[at] as StoredMessage;
-      if (matches(filter, message.subject)) return message;
+    const start = Math.max(sequence, this.firstSequence);
+    const isOnly = this.#index.size === 1 && this.#index.has(filter);
+    // Near the end the server looks at each message instead.
+    const isNear = 2 * (this.lastSequence - start) < this.#index.size;
+    if (filter === ">" || isOnly || isNear) return this.#nextFrom(start, filter);
+    let from = Number.POSITIVE_INFINITY;
+    for (const [subject, { first, last }] of this.#index) {
+      if (start <= last && matches(filter, subject)) from = Math.min(from, Math.max(first, start));
     }
-    return null;
+    return this.#nextFrom(from, filter);
   }
 
   /** The newest message of a subject as the server finds it: by its index, which may name one that is gone. */
   last(filter: string): StoredMessage | null {
-    if (filter === ">") return this.get(this.lastSequence);
-    let last = this.#index.get(filter)?.last ?? 0;
-    if (last === 0) {
-      for (const [subject, entry] of this.#index) {
-        if (matches(filter, subject)) last = Math.max(last, entry.last);
-      }
-    }
-    return this.get(last);
+    return this.get(this.find(filter, this.firstSequence).last);
   }
 
-  countFrom(sequence: number, filter: string): number {
-    let count = 0;
-    for (let at = this.#indexOf(sequence); at < this.messages.length; at++) {
-      if (matches(filter, (this.messages[at] as StoredMessage).subject)) count++;
+  /** Whether the server knows when its newest message came: not after a restore without that message. */
+  get isEndKnown(): boolean {
+    return this.#lastTime !== UNKNOWN;
+  }
+
+  /**
+   * Where messages of a subject lie, and how many, from a sequence on. From the index, unless an entry begins before the
+   * sequence; for all subjects the last one is the end of the log, deleted or not.
+   */
+  find(filter: string, sequence: number): Found {
+    const { messages, firstSequence, lastSequence } = this;
+    if (filter === ">") {
+      if (sequence > lastSequence) return { count: 0, first: 0, last: 0 };
+      const count = messages.length - this.#indexOf(sequence);
+      return { count, first: Math.max(firstSequence, sequence), last: lastSequence };
     }
-    return count;
+    const found = { count: 0, first: 0, last: 0 };
+    for (const [subject, { count, first, last }] of this.#index) {
+      if (!matches(filter, subject) || sequence > last) continue;
+      if (sequence > first) return this.#scan(filter, sequence);
+      found.count += count;
+      found.first = found.first === 0 ? first : Math.min(found.first, first);
+      found.last = Math.max(found.last, last);
+    }
+    return found;
+  }
+
+  /** How many messages each subject of a filter has, as the index says. */
+  subjects(filter: string): Record<string, number> {
+    const counts: Record<string, number> = {};
+    for (const [subject, { count }] of this.#index) {
+      if (matches(filter, subject)) counts[subject] = count;
+    }
+    return counts;
   }
 
   state(withDeleted: boolean): StreamState {
@@ -180,7 +230,7 @@ export class StreamCopy {
       messages: messages.length,
       bytes: this.bytes,
       first_seq: firstSequence,
-      first_ts: first ? formatStamp(first.storedAt) : this.#emptyTime,
+      first_ts: first ? first.time : this.#emptyTime,
       last_seq: lastSequence,
       last_ts: this.#lastTime,
       ...(this.#index.size > 0 ? { num_subjects: this.#index.size } : {}),
@@ -191,35 +241,41 @@ export class StreamCopy {
   }
 
   backup(): CopyBackup {
+    // With messages left it is read from the newest, if that is there.
+    const isEmpty = this.messages.length === 0;
+    const isRead = isEmpty ? this.#isEndOnDisk : this.get(this.lastSequence) !== null;
     return {
       epoch: this.epoch,
       createdAt: this.createdAt,
       messages: [...this.messages],
       rawSizes: [...this.#rawSizes],
+      index: new Map([...this.#index].map(([subject, entry]) => [subject, { ...entry }])),
       firstSequence: this.firstSequence,
       lastSequence: this.lastSequence,
-      lastTime: this.#lastTime,
+      lastTime: isRead ? this.#lastTime : UNKNOWN,
     };
   }
 
-  /** As the server finds a stream on disk: the index is built from what is there, and nothing of memory is left. */
+  /**
+   * As the server finds a stream on disk. Nothing of memory is left. The index was written down with its faults, and is
+   * built again when the newest message is not there.
+   */
   restore(backup: CopyBackup): void {
     this.remove();
     this.exists = true;
     this.epoch = backup.epoch;
     this.createdAt = backup.createdAt;
     this.messages = [...backup.messages];
-    this.firstSequence = backup.firstSequence;
+    this.firstSequence = Math.max(1, backup.firstSequence);
     this.lastSequence = backup.lastSequence;
     this.#rawSizes = [...backup.rawSizes];
     this.#emptyTime = UNKNOWN;
-    // The time of the end is read from the message that is there, if it is.
-    const isEndGone = this.messages.length > 0 && this.get(this.lastSequence) === null;
-    this.#lastTime = isEndGone ? UNKNOWN : backup.lastTime;
-    for (const message of this.messages) {
-      this.bytes += message.bytes;
-      this.#indexMessage(message);
-    }
+    this.#lastTime = backup.lastTime;
+    this.#isEndOnDisk = true;
+    for (const { bytes } of this.messages) this.bytes += bytes;
+    if (this.isEndKnown) {
+      for (const [subject, entry] of backup.index) this.#index.set(subject, { ...entry });
+    } else this.#buildIndex();
   }
 
   #clear(): void {
@@ -234,7 +290,7 @@ export class StreamCopy {
     if (entry) {
       entry.count++;
       entry.last = sequence;
-    } else this.#index.set(subject, { count: 1, last: sequence });
+    } else this.#index.set(subject, { count: 1, first: sequence, last: sequence });
   }
 
   #removeAt(at: number, message: StoredMessage): void {
@@ -250,10 +306,33 @@ export class StreamCopy {
     }
   }
 
-  #unindex({ subject }: StoredMessage): void {
+  #unindex({ subject, sequence }: StoredMessage): void {
     const entry = this.#index.get(subject) as SubjectIndex;
     entry.count--;
     if (entry.count === 0) this.#index.delete(subject);
+    else if (entry.first === sequence) {
+      const next = entry.count === 1 ? null : this.#nextFrom(sequence + 1, subject);
+      entry.first = next?.sequence ?? entry.last;
+    }
+  }
+
+  #nextFrom(sequence: number, filter: string): StoredMessage | null {
+    for (let at = this.#indexOf(sequence); at < this.messages.length; at++) {
+      const message = this.messages[at] as StoredMessage;
+      if (matches(filter, message.subject)) return message;
+    }
+    return null;
+  }
+
+  #scan(filter: string, sequence: number): Found {
+    const found = { count: 0, first: 0, last: 0 };
+    for (let at = this.#indexOf(sequence); at < this.messages.length; at++) {
+      const message = this.messages[at] as StoredMessage;
+      if (!matches(filter, message.subject)) continue;
+      found.count++;
+      found.first ||= message.sequence;
+    }
+    return found;
   }
 
   #compact(sequence: number): number {
@@ -276,12 +355,16 @@ export class StreamCopy {
     const raw = this.#rawSizes.reduce((sum, { bytes }) => sum + bytes, 0);
     if (this.bytes * 2 >= raw) return;
     this.#rawSizes = this.#rawSizes.filter((size) => size.sequence >= sequence);
+    this.#buildIndex();
+  }
+
+  #buildIndex(): void {
     this.#index.clear();
     for (const message of this.messages) this.#indexMessage(message);
   }
 
-  #moveConsumers(sequence: number): void {
-    for (const consumer of this.consumers.values()) consumer.skipTo(sequence);
+  #moveConsumers(sequence: number, purged = ">"): void {
+    for (const consumer of this.consumers.values()) consumer.skipTo(sequence, purged);
   }
 
   #deleted(): number[] {
