@@ -1,0 +1,94 @@
+import { checkOf } from "@localstreet/bus/log-position";
+import { NO_CHECK, parseEventId } from "@localstreet/contracts/event-id";
+import type { LogBackup } from "./model/log-model.ts";
+import type { NatsModel } from "./model/nats-model.ts";
+
+/** An order that was acknowledged. */
+export interface StoredOrder {
+  readonly orderId: string;
+  readonly subject: string;
+  readonly sequence: number;
+  readonly messageId: string;
+}
+
+export interface TruthBackup {
+  readonly log: LogBackup;
+  readonly history: readonly StoredOrder[];
+  readonly epoch: string;
+}
+
+/** What was really stored, by whom it was asked for: the search alone writes to the log. */
+export class OrderTruth {
+  readonly #model: NatsModel;
+  /** All that the log that is there now has ever stored, by sequence. */
+  history: StoredOrder[] = [];
+  /** With those of logs that are no more. */
+  readonly orders = new Map<string, StoredOrder>();
+  epoch: string;
+  /** How often the log has become another. */
+  replacements = 0;
+  #next = 0;
+
+  constructor(model: NatsModel, epoch: string) {
+    this.#model = model;
+    this.epoch = epoch;
+  }
+
+  publish(subject: string): StoredOrder {
+    const orderId = `o-${++this.#next}`;
+    const messageId = `${subject.split(".")[1]}:new-order:${orderId}`;
+    const { seq } = this.#model.log.publish({
+      subject,
+      messageId,
+      headers: { "Localstreet-Event": "new-order" },
+      data: Buffer.from(`{"orderId":"${orderId}"}`),
+    });
+    const order = { orderId, subject, sequence: seq, messageId };
+    this.history.push(order);
+    this.orders.set(orderId, order);
+    return order;
+  }
+
+  isKept({ sequence }: StoredOrder): boolean {
+    return this.#model.log.get(sequence) !== null;
+  }
+
+  isOfThisLog(order: StoredOrder): boolean {
+    return this.history[order.sequence - 1] === order;
+  }
+
+  backup(): TruthBackup {
+    return { log: this.#model.log.backup(), history: [...this.history], epoch: this.epoch };
+  }
+
+  restore({ log, history, epoch }: TruthBackup): void {
+    this.#model.log.restore(log);
+    this.history = [...history];
+    this.epoch = epoch;
+    this.replacements++;
+  }
+
+  makeAnew(epoch: string): void {
+    this.#model.log.makeAnew(epoch);
+    this.history = [];
+    this.epoch = epoch;
+    this.replacements++;
+  }
+
+  /** Whether a `reset` is right for a client with this id. */
+  disowns(subject: string, id: string): boolean {
+    const from = parseEventId(id);
+    if (!from || from.epoch !== this.epoch || from.sequence > this.history.length) return true;
+    if (from.sequence === 0) return from.check !== NO_CHECK;
+    const stored = this.history[from.sequence - 1] as StoredOrder;
+    // Given out when its event was gone: true of any log in which it is gone.
+    if (from.check === NO_CHECK) return false;
+    return from.check !== checkOf(subject, stored.messageId);
+  }
+
+  /** Whether a `gap` is right for one with this id: something that came after it is gone. */
+  hasGoneAfter(id: string): boolean {
+    const sequence = parseEventId(id)?.sequence ?? 0;
+    return this.history.some((order) => order.sequence > sequence && !this.isKept(order));
+  }
+}
