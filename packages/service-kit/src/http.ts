@@ -81,7 +81,9 @@ export function createHttp(options: {
 
   // Fastify decodes a body with replacement characters; what is no UTF-8 is refused instead (RFC 8259 section 8.1).
   const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-  const parseJson = http.getDefaultJsonParser("error", "error");
+  // `__proto__` is a field like any other to JSON.parse, and an unknown one to every schema (PROTOCOL.md G3). Refused here,
+  // one order that has it would cost the whole batch (S19).
+  const parseJson = http.getDefaultJsonParser("ignore", "ignore");
   http.addContentTypeParser("application/json", { parseAs: "buffer" }, (request, body, done) => {
     let text: string;
     try {
