@@ -193,7 +193,9 @@ export function openChatFeed(options: {
   }
 
   return {
-    noteOrigin: (messageId, sessionId) => void origins.set(messageId, sessionId),
+    noteOrigin(messageId, sessionId) {
+      origins.set(messageId, sessionId);
+    },
     join(listener, party) {
       const key = partyKey(party);
       audience.join(key, listener);

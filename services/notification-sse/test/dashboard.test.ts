@@ -332,7 +332,7 @@ describe("S40: the vendor's day", () => {
     const frames: Buffer[] = [];
     const summaries = openSummaries({
       pool: record,
-      logger: { info() {}, warn() {} },
+      logger: { info() {}, warn() {}, error() {} },
       everyMs: 20,
       refreshMs: 3_600_000,
       defaultTimeZone: "UTC",
