@@ -264,6 +264,15 @@ test("T5: a Redis that knows nothing of a driver silences nobody until the watch
   await careful.stop();
 });
 
+test("T1 T2: a stored position that this version does not understand is replaced by the next fix", async () => {
+  const { driverId, post, stored } = await newDriver();
+  for (const unknown of ["{", "null", '{"lat":1}', '{"lat":1,"lng":2,"recordedAt":5}']) {
+    await redis.hset(positionKey(driverId), "position", unknown);
+    expect([unknown, (await post({ lat: 3, lng: 4 })).status]).toEqual([unknown, 204]);
+    expect(await stored()).toMatchObject({ lat: 3, lng: 4 });
+  }
+});
+
 test("T1: a script that Redis forgot is sent again", async () => {
   const { post, stored } = await newDriver();
   await post(newFix(1));
