@@ -1,6 +1,8 @@
 // What `turbo dev` does not restart: the stores, the gateway and the simulator. The services run beside it, from source.
+
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { raise } from "@localstreet/contracts/raise";
 import type { PrivateServer } from "@localstreet/stores/private-server";
 import { CHECKOUT } from "./checkout.ts";
 import { DEV_DIR, devOrigins, loadDevPlan } from "./dev-plan.ts";
@@ -65,7 +67,9 @@ if (lock.kind === "held") {
 }
 process.once("exit", () => lock.release());
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
-  process.on(signal, () => void stop());
+  process.on(signal, () => {
+    stop().catch(raise);
+  });
 
 mkdirSync(logDir, { recursive: true });
 await ensurePrograms(STORE_PROGRAMS, { log: say, logFile: logFile("apt-get") });

@@ -1,3 +1,4 @@
+import { raise } from "@localstreet/contracts/raise";
 import { lastLines, startProcess } from "@localstreet/stores/processes";
 import { CHECKOUT } from "./checkout.ts";
 
@@ -22,7 +23,7 @@ export async function runCommand(options: {
   let late = false;
   const timer = setTimeout(() => {
     late = true;
-    void running.stop("SIGTERM", 5_000);
+    running.stop("SIGTERM", 5_000).catch(raise);
   }, options.timeoutMs);
   const { code } = await running.exited;
   clearTimeout(timer);

@@ -1,5 +1,6 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { raise } from "@localstreet/contracts/raise";
 import { OPENSSL } from "./certificate.ts";
 import { CHECKOUT } from "./checkout.ts";
 import { ensurePrograms, STORE_PROGRAMS } from "./ensure-programs.ts";
@@ -52,7 +53,9 @@ async function main(): Promise<void> {
     process.exit(0);
   };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.on(signal, () => void stop(signal));
+    process.on(signal, () => {
+      stop(signal).catch(raise);
+    });
   }
   stopWithParent(stop);
 
@@ -120,7 +123,7 @@ async function announce(platform: Platform, options: StartOptions): Promise<void
 function stopWithParent(stop: (why: string) => Promise<void>): void {
   const parent = process.ppid;
   const timer = setInterval(() => {
-    if (process.ppid !== parent) void stop("its parent is gone");
+    if (process.ppid !== parent) stop("its parent is gone").catch(raise);
   }, PARENT_CHECK_MS);
   timer.unref();
 }

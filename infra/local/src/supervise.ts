@@ -1,3 +1,4 @@
+import { raise } from "@localstreet/contracts/raise";
 import type { PrivateServer } from "@localstreet/stores/private-server";
 import type { ProcessExit } from "@localstreet/stores/processes";
 
@@ -64,7 +65,7 @@ export function supervise(
     }
   }
 
-  void run();
+  run().catch(raise);
   return {
     hold() {
       if (held) return;

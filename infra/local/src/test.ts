@@ -70,6 +70,7 @@ await check("stores, gateway and browser found", () =>
 await check("build", tool("build", "turbo", "run", "build", "--output-logs=errors-only"));
 await check("types", tool("types", "tsc", "-b"));
 await check("lint and format", tool("lint", "biome", "check", "."));
+await check("promises", tool("promises", "oxlint"));
 await check("dependency rules", tool("boundaries", "turbo", "boundaries"));
 await check("dead code", tool("dead-code", "knip"));
 await runTests();

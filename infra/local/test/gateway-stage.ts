@@ -110,7 +110,10 @@ async function startStandIn(replica: string, seen: Seen[]): Promise<Server> {
     const entry: Seen = { replica, method: request.method as string, url, headers, body: "" };
     seen.push(entry);
     response.setHeader("localstreet-replica", replica);
-    if (url.includes("broken")) return void request.socket.destroy();
+    if (url.includes("broken")) {
+      request.socket.destroy();
+      return;
+    }
     if (url.includes("silent")) return;
     if (url.includes("offers-upgrade")) {
       response.writeHead(426, {

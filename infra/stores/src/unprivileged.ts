@@ -18,7 +18,9 @@ export interface Unprivileged {
  * @throws when this is root and neither way exists.
  */
 export function chooseUnprivileged(): Unprivileged {
-  const makeOwnDir = (dir: string) => void mkdirSync(dir, { recursive: true, mode: 0o700 });
+  const makeOwnDir = (dir: string) => {
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
+  };
   if (process.getuid?.() !== 0) {
     return { prefix: [], makeDir: makeOwnDir };
   }

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { raise } from "@localstreet/contracts/raise";
 import { nowMs } from "@localstreet/oracle/clock";
 import { activityKey } from "@localstreet/oracle/ledger";
 import { type KeptLine, keepLine } from "./kept-line.ts";
@@ -101,7 +102,7 @@ export async function openChats(
         localAddress,
         onOpen() {
           opened();
-          if (!isFirst) void catchUp();
+          if (!isFirst) catchUp().catch(raise);
           isFirst = false;
         },
         onFrame,

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Conversation } from "@localstreet/contracts/chat";
+import { raise } from "@localstreet/contracts/raise";
 import { HistoryError, listConversations, readMessages } from "./chat-history.ts";
 import { ConversationView, type Heard } from "./conversation-view.ts";
 import { jitteredMs } from "./jitter.ts";
@@ -132,7 +133,7 @@ export class ChatInbox {
       if (hearing === "early") this.#onMend("early");
       if (hearing === "old") this.#onMend(message.seq <= pushed ? "repeated" : "overlap");
     }
-    if (view.isWaiting) void this.#fill(conversationId, view);
+    if (view.isWaiting) this.#fill(conversationId, view).catch(raise);
   }
 
   /** Fetches what is missing, if it does not come by itself. */

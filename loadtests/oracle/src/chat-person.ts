@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ConnectionState } from "@localstreet/client/connection-state";
 import { openSocket, type ReplyFrame, SocketError } from "@localstreet/client/socket";
+import { raise } from "@localstreet/contracts/raise";
 import { ChatInbox, heardOf, type Sides } from "./chat-inbox.ts";
 import { nowMs } from "./clock.ts";
 import { createGate } from "./gate.ts";
@@ -74,7 +75,7 @@ export function openChatPerson(options: ChatPersonOptions): ChatPerson {
       if (state.phase === "open") {
         connections += 1;
         inbox.connectionOpened();
-        void synchronize(connections);
+        synchronize(connections).catch(raise);
       }
       if (state.phase === "refused") gate.refuse(state.code);
       options.onState?.(state);

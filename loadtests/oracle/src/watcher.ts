@@ -1,5 +1,6 @@
 import type { ConnectionState } from "@localstreet/client/connection-state";
 import { openSocket, type PushFrame, SocketError } from "@localstreet/client/socket";
+import { raise } from "@localstreet/contracts/raise";
 import { isFinal, type Position } from "@localstreet/contracts/tracking";
 import { nowMs } from "./clock.ts";
 import { createGate } from "./gate.ts";
@@ -45,7 +46,7 @@ export function openWatcher(options: {
     WebSocket: OrderedWebSocket,
     onFrame,
     onState(state) {
-      if (state.phase === "open") void watch(0);
+      if (state.phase === "open") watch(0).catch(raise);
       if (state.phase === "refused") gate.refuse(state.code);
       options.onState?.(state);
     },

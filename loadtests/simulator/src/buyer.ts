@@ -1,3 +1,4 @@
+import { raise } from "@localstreet/contracts/raise";
 import type { ChatDevice, Chats } from "./chat.ts";
 import type { Clock } from "./clock.ts";
 import { openingLine, replyTo } from "./lines.ts";
@@ -45,7 +46,7 @@ export function settleBuyer(
         await clock.pass(random.between(2, 6));
         await say({ conversationId: message.conversationId }, reply);
       });
-      void say({ to: vendor.vendorId, orderId }, openingLine(random));
+      say({ to: vendor.vendorId, orderId }, openingLine(random)).catch(raise);
     },
     close,
   };

@@ -1,4 +1,5 @@
 import { openSocket, type PushFrame, SocketError } from "@localstreet/client/socket";
+import { raise } from "@localstreet/contracts/raise";
 import { WebSocket } from "ws";
 import type { Api } from "./api.ts";
 import type { Clock } from "./clock.ts";
@@ -16,7 +17,7 @@ export interface ChatDevice {
 }
 
 export interface Chats {
-  connect(identity: Identity, onMessage: (message: HeardMessage) => void): ChatDevice;
+  connect(identity: Identity, onMessage: (message: HeardMessage) => Promise<void>): ChatDevice;
 }
 
 /** `runId` keeps the ids of two runs over the same data apart. */
@@ -41,7 +42,7 @@ export function openChats(options: {
         onFrame(frame) {
           if (frame.type !== "message") return;
           counts.messagesHeard += 1;
-          onMessage(frame);
+          onMessage(frame).catch(raise);
         },
       });
       return {

@@ -1,3 +1,4 @@
+import { raise } from "@localstreet/contracts/raise";
 import type { City, Corner } from "./city.ts";
 import type { Clock } from "./clock.ts";
 import type { Place } from "./geo.ts";
@@ -87,7 +88,7 @@ export function startCourier(
     }
     drive?.arrived();
   }
-  void work();
+  work().catch(raise);
 
   return {
     driverId: person.driverId,

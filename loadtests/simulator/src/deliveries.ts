@@ -1,3 +1,4 @@
+import { raise } from "@localstreet/contracts/raise";
 import type { DeliveryStatus } from "@localstreet/contracts/tracking";
 import type { Api } from "./api.ts";
 import type { Clock } from "./clock.ts";
@@ -69,7 +70,7 @@ export function openDeliveries(world: {
     await packed;
     await clock.pass(random.between(5, 12));
     if (!(await tell(entry, "picked_up"))) return;
-    void world.kitchen.tell(entry, "picked_up");
+    world.kitchen.tell(entry, "picked_up").catch(raise);
     let arriving: Promise<boolean> | undefined;
     await courier.driveTo(buyer.home, () => {
       arriving = tell(entry, "arriving");
@@ -99,12 +100,14 @@ export function openDeliveries(world: {
         status: "assigned",
         destination: { lat, lng },
       };
-      void run(entry, courier, { vendor, buyer, packed }).then(async () => {
-        free.add(courier);
-        await clock.waitMs(LISTED_AFTER_END_MS);
-        entries.delete(entry.deliveryId);
-        world.onChange();
-      });
+      run(entry, courier, { vendor, buyer, packed })
+        .then(async () => {
+          free.add(courier);
+          await clock.waitMs(LISTED_AFTER_END_MS);
+          entries.delete(entry.deliveryId);
+          world.onChange();
+        })
+        .catch(raise);
       return true;
     },
   };

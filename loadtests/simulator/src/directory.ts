@@ -1,5 +1,6 @@
 import { mkdir, rename, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
+import { raise } from "@localstreet/contracts/raise";
 import { buyerIdentity } from "./buyer.ts";
 import type { Clock } from "./clock.ts";
 import type { DeliveryEntry } from "./deliveries.ts";
@@ -63,7 +64,7 @@ export function keepDirectory(options: {
       await clock.waitMs(SHORTEST_INTERVAL_MS);
     }
   }
-  void keep();
+  keep().catch(raise);
 
   return {
     touch() {

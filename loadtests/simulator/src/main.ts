@@ -1,3 +1,4 @@
+import { raise } from "@localstreet/contracts/raise";
 import { describeCounts } from "./counts.ts";
 import { type Flags, parseFlags, USAGE } from "./flags.ts";
 import { startSimulation } from "./simulate.ts";
@@ -37,5 +38,8 @@ async function end(): Promise<void> {
   console.log(describeCounts(simulation.counts));
   process.exit(0);
 }
-process.once("SIGTERM", end);
-process.once("SIGINT", end);
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  process.once(signal, () => {
+    end().catch(raise);
+  });
+}

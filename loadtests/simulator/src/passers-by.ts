@@ -1,4 +1,5 @@
 import type { PostActivity } from "@localstreet/contracts/dashboard";
+import { raise } from "@localstreet/contracts/raise";
 import type { Api } from "./api.ts";
 import type { Clock } from "./clock.ts";
 import type { Counts } from "./counts.ts";
@@ -36,7 +37,7 @@ export function letPassersBy(
       }
     }
   }
-  void pass();
+  pass().catch(raise);
 }
 
 /** Body of `POST /api/vendor/{vendorId}/activity`. */

@@ -1,4 +1,5 @@
 import type { Acknowledgement } from "@localstreet/contracts/order";
+import { raise } from "@localstreet/contracts/raise";
 import type { Api } from "./api.ts";
 import type { Clock } from "./clock.ts";
 import type { Counts } from "./counts.ts";
@@ -69,7 +70,7 @@ export function serveOrders(
       };
       if (event === "new-order") {
         waiting.add(orderId);
-        void serve(orderId);
+        serve(orderId).catch(raise);
       } else if (event === "order-expired") decide(orderId, false);
       else if (state === "accepted" || status === "accepted") decide(orderId, true);
       else if (state === "rejected" || status === "rejected" || status === "cancelled") {

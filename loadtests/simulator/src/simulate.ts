@@ -1,4 +1,5 @@
 import { setMaxListeners } from "node:events";
+import { raise } from "@localstreet/contracts/raise";
 import { openApi } from "./api.ts";
 import { settleBuyer } from "./buyer.ts";
 import { openChats } from "./chat.ts";
@@ -99,9 +100,10 @@ export function startSimulation(options: SimulationOptions): Simulation {
     const packed = kitchen.prepare({ orderId, vendorId });
     // Without a free courier the buyer comes and fetches it.
     if (deliveries.start({ orderId, ...order, packed })) return;
-    void packed
+    packed
       .then(() => clock.pass(FETCH_SECONDS))
-      .then(() => kitchen.tell({ orderId, vendorId }, "picked_up"));
+      .then(() => kitchen.tell({ orderId, vendorId }, "picked_up"))
+      .catch(raise);
   }
 
   async function cancelLater(orderId: string, vendorId: string, seconds: number): Promise<void> {
@@ -126,13 +128,15 @@ export function startSimulation(options: SimulationOptions): Simulation {
       const answer = await api.send({ method: "POST", path, as: BACKEND, body });
       if (answer === "done") {
         counts.orders += 1;
-        if (regretsAfter !== null) void cancelLater(body.orderId, vendor.vendorId, regretsAfter);
+        if (regretsAfter !== null) {
+          cancelLater(body.orderId, vendor.vendorId, regretsAfter).catch(raise);
+        }
         if (talks) buyers.get(buyer)?.askAbout(vendor, body.orderId);
       }
       await clock.pass(pauseSeconds);
     }
   }
-  void takeOrders();
+  takeOrders().catch(raise);
   for (const vendor of town.vendors) letPassersBy(vendor, world);
 
   return {

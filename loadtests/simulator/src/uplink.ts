@@ -1,3 +1,4 @@
+import { raise } from "@localstreet/contracts/raise";
 import type { Api } from "./api.ts";
 import type { Counts } from "./counts.ts";
 import type { PhoneFix } from "./phone-errors.ts";
@@ -30,7 +31,7 @@ export function openUplink(driver: Identity, api: Api, counts: Counts): Uplink {
     push(fixes) {
       waiting.push(...fixes);
       waiting.splice(0, waiting.length - MAX_WAITING);
-      if (!sending) void send();
+      if (!sending) send().catch(raise);
     },
   };
 }

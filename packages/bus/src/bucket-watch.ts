@@ -1,3 +1,4 @@
+import { raise } from "@localstreet/contracts/raise";
 import { Kvm, type KvWatchEntry } from "@nats-io/kv";
 import type { QueuedIterator } from "@nats-io/transport-node";
 import { type Bus, BusUnavailableError } from "./connection.ts";
@@ -55,7 +56,7 @@ export async function watchBucket(options: {
     entries = started;
     seenRevision = 0;
     expectedRevision = 0;
-    void consume(started, info.state.last_seq, info.state.messages === 0);
+    consume(started, info.state.last_seq, info.state.messages === 0).catch(raise);
   }
 
   async function consume(

@@ -1,4 +1,5 @@
 import { inboxPrefix } from "@localstreet/contracts/grants";
+import { raise } from "@localstreet/contracts/raise";
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import {
   createInbox,
@@ -194,7 +195,7 @@ export async function busOver(nats: NatsConnection, options: BusOptions): Promis
     for (const listener of reconnectListeners) guarded(logger, "a reconnect listener", listener);
   }
 
-  void (async () => {
+  async function followStatus(): Promise<void> {
     for await (const status of nats.status()) {
       if (status.type === "disconnect") lose("disconnected");
       else if (status.type === "reconnect") regain();
@@ -206,7 +207,9 @@ export async function busOver(nats: NatsConnection, options: BusOptions): Promis
         if (status.error instanceof PermissionViolationError) requests.refuse(status.error);
       }
     }
-  })();
+  }
+  // Deaf to its connection, a process would be of no use.
+  followStatus().catch(raise);
 
   const bus: Bus = {
     isConnected: () => connected,

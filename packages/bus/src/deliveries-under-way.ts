@@ -1,4 +1,5 @@
 import { type DeliveryId, deliveryIdSchema, type VendorId } from "@localstreet/contracts/ids";
+import { raise } from "@localstreet/contracts/raise";
 import { DELIVERIES_BUCKET, deliveryKey } from "@localstreet/contracts/subjects";
 import { type Delivery, isFinal } from "@localstreet/contracts/tracking";
 import { watchBucket } from "./bucket-watch.ts";
@@ -91,10 +92,15 @@ export function openDeliveriesUnderWay(options: {
       }
     },
   });
-  watching.catch((error: unknown) => logger.error({ err: error }, "deliveries are not followed"));
+  const opened = watching.catch((error: unknown) => {
+    logger.error({ err: error }, "deliveries are not followed");
+    return null;
+  });
 
   return {
     countOf: (vendorId) => (isFirstSnapshot ? null : (counts.get(vendorId) ?? 0)),
-    close: () => void watching.then((watch) => watch.close()),
+    close() {
+      opened.then((watch) => watch?.close()).catch(raise);
+    },
   };
 }

@@ -133,7 +133,10 @@ export function startWorkQueue(bus: Bus, options: WorkQueueOptions): WorkQueue {
     },
     async close() {
       isClosed = true;
-      for (const pull of pulls) void pull.close();
+      // A worker whose pull cannot be ended ends with its wait.
+      for (const pull of pulls) {
+        pull.close().catch((error) => logger.warn({ err: error, stream }, "work: a pull broke"));
+      }
       await Promise.all(workers);
     },
   };

@@ -64,7 +64,9 @@ export function keepConnected(options: {
   }
 
   // The caller holds its connection before it hears of a state.
-  queueMicrotask(() => void run());
+  queueMicrotask(() => {
+    run().catch(raise);
+  });
 
   return {
     get state() {
@@ -86,8 +88,12 @@ export function callOut<T>(callback: (value: T) => void, value: T): void {
   try {
     callback(value);
   } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
+    raise(error);
   }
+}
+
+function raise(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
 }

@@ -8,22 +8,12 @@ import {
   vendorIdSchema,
 } from "./ids.ts";
 import { timestampSchema } from "./order.ts";
+import { textSchema } from "./text.ts";
 
 export const CHAT_CONTENT_MAX = 4_000;
 
-/** Text, 1 to 4,000 characters, stored and returned as sent. NUL and lone surrogates are refused: Postgres would store U+FFFD for the latter without a word. */
-export const chatContentSchema = z
-  .string()
-  .min(1)
-  .refine(
-    (text) => [...text].length <= CHAT_CONTENT_MAX,
-    `must be ${CHAT_CONTENT_MAX} characters at most`,
-  )
-  .refine((text) => !text.includes("\0"), "must not contain NUL")
-  .refine((text) => !LONE_SURROGATE.test(text), "must be well-formed Unicode");
-
-// With the `u` flag a pair is one code point, so this matches lone surrogates only.
-const LONE_SURROGATE = /\p{Surrogate}/u;
+/** Text, 1 to 4,000 characters, stored and returned as sent (PROTOCOL.md C6). */
+export const chatContentSchema = textSchema(CHAT_CONTENT_MAX);
 
 export const chatSideSchema = z.enum(["buyer", "vendor", "system"]);
 export type ChatSide = z.infer<typeof chatSideSchema>;

@@ -3,6 +3,8 @@ export const CLOSE = {
   /** Going away: draining. Reconnect after `retryAfterMs`. */
   goingAway: 1001,
   frameTooLarge: 1009,
+  /** An error of the server's own, which concerns this connection alone. */
+  internal: 1011,
   malformed: 4400,
   unauthenticated: 4401,
   forbidden: 4403,

@@ -1,24 +1,31 @@
 import { z } from "zod";
 import { conversationIdSchema, deliveryIdSchema, eventKeySchema, orderIdSchema } from "./ids.ts";
 import { newOrderSchema, timestampSchema } from "./order.ts";
+import { textSchema } from "./text.ts";
 import { deliveryStatusSchema } from "./tracking.ts";
 
-const text = (maxLength: number) => z.string().min(1).max(maxLength);
-
 /** What a backend tells of a shop: somebody looks, fills a basket, says what they think. */
-const visit = { kind: z.literal("visit"), page: text(200) };
-const cart = {
-  kind: z.literal("cart"),
-  action: z.enum(["added", "removed", "abandoned"]),
-  item: text(200),
-  quantity: z.int().min(1).max(10_000),
-};
-const review = {
-  kind: z.literal("review"),
-  stars: z.int().min(1).max(5),
-  text: text(500),
-  author: text(100).optional(),
-};
+function linesOf(text: (maxCharacters: number) => z.ZodString) {
+  return {
+    visit: { kind: z.literal("visit"), page: text(200) },
+    cart: {
+      kind: z.literal("cart"),
+      action: z.enum(["added", "removed", "abandoned"]),
+      item: text(200),
+      quantity: z.int().min(1).max(10_000),
+    },
+    review: {
+      kind: z.literal("review"),
+      stars: z.int().min(1).max(5),
+      text: text(500),
+      author: text(100).optional(),
+    },
+  };
+}
+const posted = linesOf(textSchema);
+// A line that was stored under an older rule of texts is shown all the same.
+const stored = linesOf(() => z.string());
+
 const identity = {
   /** The same id again is the same line: nothing is stored. */
   activityId: eventKeySchema.optional(),
@@ -26,9 +33,9 @@ const identity = {
 
 /** Body of `POST /api/vendor/{vendorId}/activity` (PROTOCOL.md S42). */
 export const postActivitySchema = z.discriminatedUnion("kind", [
-  z.strictObject({ ...visit, ...identity }),
-  z.strictObject({ ...cart, ...identity }),
-  z.strictObject({ ...review, ...identity }),
+  z.strictObject({ ...posted.visit, ...identity }),
+  z.strictObject({ ...posted.cart, ...identity }),
+  z.strictObject({ ...posted.review, ...identity }),
 ]);
 export type PostActivity = z.infer<typeof postActivitySchema>;
 
@@ -36,9 +43,9 @@ const at = { at: timestampSchema };
 
 /** What the log of activity holds. */
 export const storedActivitySchema = z.discriminatedUnion("kind", [
-  z.object({ ...visit, ...at }),
-  z.object({ ...cart, ...at }),
-  z.object({ ...review, ...at }),
+  z.object({ ...stored.visit, ...at }),
+  z.object({ ...stored.cart, ...at }),
+  z.object({ ...stored.review, ...at }),
 ]);
 export type StoredActivity = z.infer<typeof storedActivitySchema>;
 

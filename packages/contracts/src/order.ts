@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { eventKeySchema, orderIdSchema, personIdSchema, vendorIdSchema } from "./ids.ts";
+import { textSchema } from "./text.ts";
 
 /** ISO 8601 in UTC with milliseconds, as `Date.prototype.toISOString` writes it. */
 export const timestampSchema = z.iso.datetime({ precision: 3 });
@@ -8,7 +9,7 @@ export const timestampSchema = z.iso.datetime({ precision: 3 });
 const amountSchema = z.int().min(0).max(1_000_000_000_000);
 
 export const orderItemSchema = z.strictObject({
-  name: z.string().min(1).max(200),
+  name: textSchema(200),
   quantity: z.int().min(1).max(10_000),
   unitPrice: amountSchema,
 });
@@ -24,7 +25,7 @@ export const orderSchema = z.strictObject({
   items: itemsOf(orderItemSchema),
   total: amountSchema,
   currency: z.string().regex(/^[A-Z]{3}$/, "must be an ISO 4217 code"),
-  note: z.string().max(1_000).optional(),
+  note: textSchema(1_000, 0).optional(),
 });
 export type Order = z.infer<typeof orderSchema>;
 

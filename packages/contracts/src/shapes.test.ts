@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { chatClientFrameSchema, chatContentSchema } from "./chat.ts";
 import { exportJsonSchemas } from "./json-schema.ts";
 import { newOrderSchema, orderSchema } from "./order.ts";
+import { TEXT_DESCRIPTION } from "./text.ts";
 import { deliveryStatusSchema, fixSchema, mayFollow } from "./tracking.ts";
 import { escalationSchema, storedEventSchemas, vendorEventSchemas } from "./vendor-events.ts";
 
@@ -57,6 +58,47 @@ describe("G2: shapes", () => {
     expect(chatClientFrameSchema.safeParse({ ...frame, to: "bakery" }).success).toBe(false);
     expect(orderSchema.safeParse({ ...order, more: 1 }).success).toBe(false);
   });
+});
+
+test("G6: every string of a request is an id, a known value or a text by the one rule for texts", () => {
+  /** Paths of strings that may hold anything. */
+  function free(schema: unknown, path: string): string[] {
+    if (typeof schema !== "object" || schema === null) return [];
+    const { type, ...rules } = schema as Record<string, unknown>;
+    const bound = ["pattern", "format", "enum", "const"].some((rule) => rule in rules);
+    if (type === "string") {
+      return bound || rules.description === TEXT_DESCRIPTION ? [] : [path];
+    }
+    return Object.entries(rules).flatMap(([key, value]) => free(value, `${path}.${key}`));
+  }
+  const schemas = exportJsonSchemas();
+  const requests = [
+    "Order",
+    "PostOrders",
+    "PostAcknowledgement",
+    "PostOrderStatus",
+    "PostRevocation",
+    "PostActivity",
+    "VendorSettings",
+    "OpenConversation",
+    "PostMessage",
+    "ChatClientFrame",
+    "Fix",
+    "Delivery",
+    "TrackingClientFrame",
+  ];
+  const found = requests.flatMap((name) => {
+    expect(schemas).toHaveProperty(name);
+    return free(schemas[name], name);
+  });
+  // The form of a token and the name of a zone are checked by themselves.
+  expect(found.map((path) => path.split(".").at(-1)).sort()).toEqual([
+    "timeZone",
+    "token",
+    "token",
+  ]);
+  const { note } = (schemas.Order as { properties: Record<string, object> }).properties;
+  expect(note).toMatchObject({ maxLength: 1_000 });
 });
 
 test("C6: content is 1 to 4,000 characters of well-formed text", () => {

@@ -37,6 +37,15 @@ export const positionSchema = z.object({
 });
 export type Position = z.infer<typeof positionSchema>;
 
+/** A position as Redis holds it; `null` for what this version does not understand: the next fix takes its place. */
+export function parseStoredPosition(encoded: string): Position | null {
+  try {
+    return positionSchema.parse(JSON.parse(encoded));
+  } catch {
+    return null;
+  }
+}
+
 /** Forward only, in this order; `cancelled` from anywhere but `delivered`. */
 export const deliveryStatusSchema = z.enum([
   "assigned",

@@ -1,4 +1,5 @@
 import { EventEmitter } from "node:events";
+import { raise } from "@localstreet/contracts/raise";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Outbox, type OutboxOwner, type OutboxSocket } from "./outbox.ts";
@@ -91,9 +92,12 @@ class RealBox implements Box, OutboxOwner {
   }
   history(text: string): void {
     this.historyAnswer = null;
-    void this.outbox.writeHistory(frameOf(text)).then((answer) => {
-      this.historyAnswer = answer;
-    });
+    this.outbox
+      .writeHistory(frameOf(text))
+      .then((answer) => {
+        this.historyAnswer = answer;
+      })
+      .catch(raise);
   }
   stall(): void {
     this.socket.isStalled = true;

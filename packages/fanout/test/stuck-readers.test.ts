@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import { raise } from "@localstreet/contracts/raise";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Outbox, type OutboxOwner } from "../src/outbox.ts";
@@ -154,7 +155,7 @@ async function runScript(held: readonly boolean[], script: readonly Step[]): Pro
           await one.outbox.writeHistory(frameOf("h", pieces++, 30_000));
         })();
       } else if (step.do === "release") {
-        void replays[step.reader]?.then(() => one.outbox.release());
+        replays[step.reader]?.then(() => one.outbox.release()).catch(raise);
       } else {
         cut.add(one);
         one.client.destroy();

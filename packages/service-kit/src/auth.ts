@@ -4,6 +4,7 @@ import {
   type Role,
   TOKEN_AUDIENCE,
   TOKEN_COOKIE,
+  type TokenClaims,
   tokenClaimsSchema,
 } from "@localstreet/contracts/auth";
 import {
@@ -69,6 +70,7 @@ export type RequestToken =
 
 const JWT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
 const TOKEN_MAX_LENGTH = 8_192;
+const DAY_SECONDS = 86_400;
 const HASHED_PERSON = /^h_[A-Za-z0-9_-]{43}$/;
 
 /** The person that a token's `sub` names (PROTOCOL.md A2). */
@@ -87,6 +89,10 @@ export function createAuthenticator(
   options: TokenKeyOptions & {
     issuer?: string | undefined;
     allowedOrigins: readonly string[];
+    /** A token that lives longer is refused: it would outlive the memory of its revocation. 30 when it is absent. */
+    tokenDays?: number;
+    /** How far the clock of an issuer may be ahead of ours, in milliseconds. 2,000 when it is absent. */
+    clockSkewMs?: number;
     /** How many checked tokens are remembered. */
     cacheSize?: number;
   },
@@ -94,13 +100,20 @@ export function createAuthenticator(
   const origins = new Set(options.allowedOrigins);
   const checked = new LRUCache<string, Principal>({ max: options.cacheSize ?? 20_000 });
   const keys = openTokenKeys(options, () => checked.clear());
-  const verify = tokenVerifier(keys, options.issuer);
+  const clockSkewSeconds = (options.clockSkewMs ?? 2_000) / 1_000;
+  const verify = tokenVerifier(keys, {
+    issuer: options.issuer,
+    lifeSeconds: (options.tokenDays ?? 30) * DAY_SECONDS,
+    clockSkewSeconds,
+  });
 
   let revocations: RevocationList = { isRevoked: () => false };
   let count: (principal: Principal) => Promise<void> = async () => {};
 
   function isRevoked({ personId, issuedAtSeconds }: Principal): boolean {
-    return revocations.isRevoked(personId, issuedAtSeconds);
+    if (issuedAtSeconds === null) return revocations.isRevoked(personId, null);
+    // A clock that is ahead dates a token after the revocation that it was issued before.
+    return revocations.isRevoked(personId, issuedAtSeconds - clockSkewSeconds);
   }
 
   async function verifyToken(token: string): Promise<Principal> {
@@ -169,8 +182,9 @@ export function createAuthenticator(
 
 function tokenVerifier(
   keys: TokenKeys,
-  issuer: string | undefined,
+  options: { issuer: string | undefined; lifeSeconds: number; clockSkewSeconds: number },
 ): (token: string) => Promise<Principal> {
+  const { issuer, lifeSeconds, clockSkewSeconds } = options;
   const checks: JWTVerifyOptions = {
     algorithms: keys.algorithms,
     audience: TOKEN_AUDIENCE,
@@ -195,9 +209,21 @@ function tokenVerifier(
     }
   }
 
+  /** PROTOCOL.md A10. */
+  function checkTimes({ exp, iat }: TokenClaims): void {
+    const latestIssueSeconds = Date.now() / 1_000 + clockSkewSeconds;
+    if (iat !== undefined && iat > latestIssueSeconds) {
+      throw new Problem("unauthenticated", "The token is issued in the future");
+    }
+    if (exp - (iat ?? latestIssueSeconds) > lifeSeconds) {
+      throw new Problem("unauthenticated", "The token lives too long");
+    }
+  }
+
   return async (token) => {
     try {
       const claims = tokenClaimsSchema.parse(await check(token));
+      checkTimes(claims);
       return {
         personId: personId(claims.sub),
         role: claims.role,

@@ -42,6 +42,9 @@ export const commonEnv = {
   AUTH_JWKS_COOLDOWN_MS: millisecondsEnv(5_000),
   AUTH_JWKS_MAX_AGE_MS: countEnv(600_000),
   AUTH_ISSUER: z.string().min(1).optional(),
+  /** How long a token may live, and how far ahead the clock of its issuer may be (PROTOCOL.md A10). */
+  AUTH_TOKEN_DAYS: countEnv(30),
+  AUTH_CLOCK_SKEW_MS: millisecondsEnv(2_000),
   /** Origins whose pages may use the cookie and read answers (PROTOCOL.md A3, E11), as in `https://shop.example`. */
   ALLOWED_ORIGINS: list
     .refine((origins) => origins.every(isOrigin), "must be origins, as https://shop.example")

@@ -11,7 +11,7 @@ test("O2: no log line holds a token, wherever it was put", async () => {
   const lines: string[] = [];
   const logger = createLogger(
     { level: "info", service: "chat-ws", replica: "chat-ws-1" },
-    { write: (line: string) => void lines.push(line) },
+    { write: (line: string) => lines.push(line) },
   );
   logger.info({ headers: { authorization: `Bearer ${token}` } }, `with ${token}`);
   logger.error(new Error(`cookie localstreet_token=${token}; a=b`));

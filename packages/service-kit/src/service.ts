@@ -105,6 +105,8 @@ export async function startService<Config extends CommonConfig>(options: {
         logger.warn({ err: error }, "the key set cannot be read: the keys that are known serve on");
       },
       issuer: config.AUTH_ISSUER,
+      tokenDays: config.AUTH_TOKEN_DAYS,
+      clockSkewMs: config.AUTH_CLOCK_SKEW_MS,
       allowedOrigins: config.ALLOWED_ORIGINS,
     }),
     isDraining: () => state === "draining",

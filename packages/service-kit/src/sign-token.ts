@@ -10,6 +10,8 @@ export async function signToken(options: {
   vendors?: readonly string[];
   /** One hour when it is absent. */
   expiresInSeconds?: number;
+  /** In seconds since the epoch, now when it is absent. */
+  issuedAtSeconds?: number;
   issuer?: string;
 }): Promise<string> {
   const nowSeconds = Math.floor(Date.now() / 1000);
@@ -17,7 +19,7 @@ export async function signToken(options: {
     .setProtectedHeader({ alg: "HS256", typ: "JWT" })
     .setSubject(options.sub)
     .setAudience(TOKEN_AUDIENCE)
-    .setIssuedAt(nowSeconds)
+    .setIssuedAt(options.issuedAtSeconds ?? nowSeconds)
     .setExpirationTime(nowSeconds + (options.expiresInSeconds ?? 3_600));
   if (options.issuer !== undefined) token.setIssuer(options.issuer);
   return await token.sign(new TextEncoder().encode(options.secret));

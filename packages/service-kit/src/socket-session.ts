@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import type { Role } from "@localstreet/contracts/auth";
 import type { authenticateFrameSchema } from "@localstreet/contracts/chat";
 import { CLOSE, type CloseCode } from "@localstreet/contracts/close-codes";
-import { userConnections } from "@localstreet/contracts/keys";
+import { type ConnectionSubject, userConnections } from "@localstreet/contracts/keys";
 import { invalidRequest, Problem } from "@localstreet/contracts/problem";
 import {
   encodeTextFrame,
@@ -81,6 +81,8 @@ export class OpenSocket<F extends ClientFrame, Data> implements SocketSession<Da
   readonly #oldAtMs: number;
   #principal: Principal | undefined;
   #data: { value: Data } | undefined;
+  /** Where this connection is counted, once it is. */
+  #countedAs: ConnectionSubject | undefined;
   #waiting: string[] = [];
   #busy = false;
   #closing = false;
@@ -112,7 +114,7 @@ export class OpenSocket<F extends ClientFrame, Data> implements SocketSession<Da
     });
     socket.on("error", (error) => logger.debug({ err: error }, "socket error"));
     socket.on("close", () => this.#closed());
-    if (principal) void this.#enter(principal);
+    if (principal) this.#goOn(this.#enter(principal));
   }
 
   get principal(): Principal {
@@ -141,6 +143,17 @@ export class OpenSocket<F extends ClientFrame, Data> implements SocketSession<Da
       this.send({ type: "goaway", code, reason, reconnect, retryAfterMs });
     }
     this.connection.close(code, reason);
+  }
+
+  /** An error of ours: it is logged, and ends this socket and no other. */
+  fail(error: unknown): void {
+    this.#route.kit.logger.error({ err: error }, "socket failed");
+    this.end(CLOSE.internal, "internal error");
+  }
+
+  /** Work of this socket that nobody waits for. */
+  #goOn(work: Promise<void>): void {
+    work.catch((error) => this.fail(error));
   }
 
   /** Looks after the token, which may end or be revoked, and deadlines: to authenticate, of age, to answer a ping. */
@@ -229,9 +242,12 @@ export class OpenSocket<F extends ClientFrame, Data> implements SocketSession<Da
       this.end(CLOSE.tooMany, "too many connections");
       return false;
     }
-    if (!this.#closing) return true;
-    leases.release(connections);
-    return false;
+    if (this.#closing) {
+      leases.release(connections);
+      return false;
+    }
+    this.#countedAs = connections;
+    return true;
   }
 
   #receive(data: RawData, isBinary: boolean): void {
@@ -258,7 +274,7 @@ export class OpenSocket<F extends ClientFrame, Data> implements SocketSession<Da
     }
     this.#waiting.push(String(data));
     if (this.#waiting.length >= WAITING_FRAMES) this.#socket.pause();
-    if (!this.#busy) void this.#work();
+    if (!this.#busy) this.#goOn(this.#work());
   }
 
   async #work(): Promise<void> {
@@ -313,7 +329,12 @@ export class OpenSocket<F extends ClientFrame, Data> implements SocketSession<Da
     if (before && (before.personId !== principal.personId || before.role !== principal.role)) {
       throw new Problem("forbidden", "Another person needs another connection");
     }
-    await this.#admit(principal, frame.ref);
+    try {
+      await this.#admit(principal, frame.ref);
+    } catch (error) {
+      // Half let in, it would be neither a stranger nor served.
+      this.fail(error);
+    }
   }
 
   #answer(problem: Problem, ref?: number): void {
@@ -330,9 +351,8 @@ export class OpenSocket<F extends ClientFrame, Data> implements SocketSession<Da
   #closed(): void {
     this.#closing = true;
     this.#waiting = [];
-    if (!this.#data) return;
-    this.#route.leases.release(userConnections(this.principal.personId));
-    this.#route.onClose(this);
+    if (this.#countedAs !== undefined) this.#route.leases.release(this.#countedAs);
+    if (this.#data) this.#route.onClose(this);
   }
 }
 

@@ -73,7 +73,13 @@ export async function registerSocketRoute<F extends ClientFrame, Data>(
   const sweeper = setInterval(() => {
     const nowMs = performance.now();
     const wallMs = Date.now();
-    for (const socket of sockets) socket.sweep(nowMs, wallMs);
+    for (const socket of sockets) {
+      try {
+        socket.sweep(nowMs, wallMs);
+      } catch (error) {
+        socket.fail(error);
+      }
+    }
   }, SWEEP_MS);
 
   await http.register(websocket, {

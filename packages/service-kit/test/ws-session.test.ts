@@ -11,6 +11,7 @@ import { type RedisServer, startRedis } from "@localstreet/stores/redis-server";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import WebSocket from "ws";
 import { z } from "zod";
+import type { Principal } from "../src/auth.ts";
 import { commonEnv, readConfig, redisEnv, socketEnv } from "../src/config.ts";
 import { openConnectionLeases } from "../src/connection-leases.ts";
 import { openRedis } from "../src/redis.ts";
@@ -86,7 +87,10 @@ function startEcho(
           openings,
           roles: ["buyer", "vendor"],
           frameSchema,
-          onOpen: () => ({ said: 0 }),
+          onOpen({ principal }: { principal: Principal }) {
+            if (principal.personId === "bug") throw new Error("a secret of ours");
+            return { said: 0 };
+          },
           async onFrame(session, frame) {
             // The later frame of a client must not overtake the earlier, slower one.
             if (frame.text === "slow") await new Promise((resolve) => setTimeout(resolve, 20));
@@ -180,6 +184,31 @@ async function openAuthenticated(service: RunningService) {
   await client.frame(({ type }) => type === "authenticated");
   return client;
 }
+
+test("E4 E3: an error of ours while a socket is let in ends that socket with 1011, frees its place, and ends no other", async () => {
+  const service = await startEcho({ CONNECTIONS_PER_USER: "1" });
+  const bystander = await openAuthenticated(service);
+  const token = await tokenFor("buyer", 600, "bug");
+  const atUpgrade = () => open(service, { authorization: `Bearer ${token}` });
+  const byFrame = () => {
+    const client = open(service);
+    client.opened.then(
+      () => client.send({ type: "authenticate", ref: 1, token }),
+      () => {},
+    );
+    return client;
+  };
+  for (const enter of [atUpgrade, byFrame, atUpgrade]) {
+    const client = enter();
+    expect(await client.closed).toBe(1011);
+    expect(client.frames.map(({ type, code }) => [type, code])).toEqual([["goaway", 1011]]);
+    expect(client.frames[0]).toMatchObject({ reconnect: true });
+    expect(JSON.stringify(client.frames)).not.toContain("secret");
+  }
+  bystander.send({ type: "say", ref: 1, text: "still here" });
+  await bystander.frame(({ text }) => text === "still here");
+  await service.stop();
+});
 
 describe("A4: authentication", () => {
   test("A4 G4: at the upgrade, by a Bearer token", async () => {

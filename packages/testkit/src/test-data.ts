@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 
 const CHECKOUT = join(import.meta.dirname, "../../..");
@@ -14,3 +14,24 @@ export function testData(path: string): string | null {
   const found = resolve(CHECKOUT, folder, path);
   return existsSync(found) ? found : null;
 }
+
+/** Every emoji that Unicode names, with joiners, skins and flags; none where the files are absent. */
+export function emojiSequences(): string[] {
+  const path = testData("unicode/emoji-test.txt");
+  if (path === null) return [];
+  return [...readFileSync(path, "utf8").matchAll(/^([0-9A-F ]+?) *;/gm)].map(([, points]) =>
+    String.fromCodePoint(
+      ...(points as string).split(" ").map((point) => Number.parseInt(point, 16)),
+    ),
+  );
+}
+
+/** No texts (PROTOCOL.md G6): NUL, halves of pairs, a pair the wrong way round. */
+export const BROKEN_TEXTS = [
+  "\0",
+  "a\0b",
+  "\ud83e",
+  "a\udd50b",
+  "\udd50\ud83e",
+  "\u{1f950}\ud83e",
+] as const;

@@ -10,6 +10,7 @@ export async function tokenFor(options: {
   sub: string;
   vendors?: readonly string[];
   expiresInSeconds?: number;
+  issuedAtSeconds?: number;
 }): Promise<string> {
   return await signToken({ secret: TEST_SECRET, ...options });
 }

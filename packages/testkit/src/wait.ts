@@ -14,3 +14,16 @@ export async function until(
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
+
+/**
+ * What `promise` resolves with.
+ *
+ * @throws when it has not settled within `ms` milliseconds; the error is what `onLate` says.
+ */
+export async function within<T>(ms: number, promise: Promise<T>, onLate: () => string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`not within ${ms} ms: ${onLate()}`)), ms);
+  });
+  return await Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}

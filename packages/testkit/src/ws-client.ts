@@ -1,5 +1,6 @@
 import WebSocket from "ws";
 import { createArrivals } from "./arrivals.ts";
+import { within } from "./wait.ts";
 
 /** A frame of the server, parsed. */
 // biome-ignore lint/suspicious/noExplicitAny: tests look at frames that a schema may refuse.
@@ -31,10 +32,15 @@ export class UpgradeRefused extends Error {
   }
 }
 
+/** How long a server may take for `authenticated`, in milliseconds. */
+const AUTHENTICATED_MS = 10_000;
+
 /**
- * Opens a WebSocket. Frames are kept from the first byte on.
+ * Opens a WebSocket. Frames are kept from the first byte on. With a `token` it is authenticated once this resolves, so
+ * that it is sent whatever happens from then on; or the server has closed it, and `frames` say why.
  *
  * @throws {UpgradeRefused} when the server answers the upgrade with an HTTP status.
+ * @throws when a `token` is answered with neither.
  */
 export async function openSocket(
   url: string | URL,
@@ -51,7 +57,13 @@ export async function openSocket(
   });
   const arrivals = createArrivals<ServerFrame>(`socket ${url}`);
   let headers: SocketClient["headers"] = {};
-  socket.on("message", (data) => arrivals.push(JSON.parse(String(data))));
+  const authenticated = new Promise<void>((resolve) => {
+    socket.on("message", (data) => {
+      const frame: ServerFrame = JSON.parse(String(data));
+      arrivals.push(frame);
+      if (frame?.type === "authenticated") resolve();
+    });
+  });
   socket.on("upgrade", (response) => {
     headers = response.headers;
   });
@@ -75,6 +87,12 @@ export async function openSocket(
       });
     });
   });
+  if (options.token !== undefined) {
+    await within(AUTHENTICATED_MS, Promise.race([authenticated, closed]), () => {
+      socket.terminate();
+      return `${url} answered the token with neither \`authenticated\` nor a close`;
+    });
+  }
   return {
     send(frame) {
       const isRaw = typeof frame === "string" || Buffer.isBuffer(frame);

@@ -1,3 +1,4 @@
+import { raise } from "@localstreet/contracts/raise";
 import type { Logger } from "@localstreet/service-kit/logger";
 
 /** Runs `catchUp` once before it resolves, then every `everyMs` milliseconds, one at a time, and at once when asked. */
@@ -32,13 +33,17 @@ export async function startCatchUp(options: {
     }
     isRunning = false;
     if (isStopped) return;
-    timer = setTimeout(run, isAskedAgain ? 0 : everyMs);
+    timer = setTimeout(runAlone, isAskedAgain ? 0 : everyMs);
     isAskedAgain = false;
+  }
+
+  function runAlone(): void {
+    run().catch(raise);
   }
 
   await run();
   return {
-    now: () => void run(),
+    now: runAlone,
     stop() {
       isStopped = true;
       clearTimeout(timer);

@@ -142,9 +142,11 @@ export function openChatFeed(options: {
 
   function readSoon(entry: Followed): void {
     behind.add(entry);
-    reading ??= readBehind().finally(() => {
-      reading = undefined;
-    });
+    reading ??= readBehind()
+      .catch((error) => logger.error({ err: error }, "messages could not be delivered"))
+      .finally(() => {
+        reading = undefined;
+      });
   }
 
   /** All conversations that are behind, in one statement, until none is. What fails is left to the next catch-up. */
@@ -193,7 +195,9 @@ export function openChatFeed(options: {
   }
 
   return {
-    noteOrigin: (messageId, sessionId) => void origins.set(messageId, sessionId),
+    noteOrigin(messageId, sessionId) {
+      origins.set(messageId, sessionId);
+    },
     join(listener, party) {
       const key = partyKey(party);
       audience.join(key, listener);

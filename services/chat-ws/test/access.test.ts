@@ -1,5 +1,6 @@
 import { openRevocations } from "@localstreet/bus/revocations";
 import { personIdSchema } from "@localstreet/contracts/ids";
+import { oddTokens, socketVerdicts } from "@localstreet/testkit/odd-tokens";
 import { tokenFor } from "@localstreet/testkit/tokens";
 import { openSocket, UpgradeRefused } from "@localstreet/testkit/ws-client";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -60,4 +61,25 @@ test("E9: over both replicas one socket too many is closed with 4429, and the ot
   expect((await call(one, buyer, "conversations")).status).toBe(200);
   phone.close();
   tablet.close();
+});
+
+test("A10: a genuine token with an odd time is refused at every place, and twenty sockets do not notice", async () => {
+  const [one] = chat.replicas;
+  const bystanders = await Promise.all(
+    Array.from({ length: 20 }, () => connectAs(one, { role: "buyer", sub: newName("buyer") })),
+  );
+  const buyer = { role: "buyer" as const, sub: newName("buyer") };
+  for (const { name, token, isTaken } of oddTokens(buyer)) {
+    const verdicts = await socketVerdicts(`${one.wsUrl}/api/chat/ws`, token);
+    const taken = ["authenticated", "authenticated", "authenticated"];
+    expect([name, ...verdicts]).toEqual([name, ...(isTaken ? taken : [401, 401, 4401])]);
+    const listed = await fetch(`${one.url}/api/chat/conversations`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
+    expect([name, listed.status]).toEqual([name, isTaken ? 200 : 401]);
+  }
+  for (const socket of bystanders) {
+    expect(await say(socket, { to: newName("vendor") })).toMatchObject({ type: "ack" });
+    socket.close();
+  }
 });

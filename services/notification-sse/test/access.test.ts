@@ -1,3 +1,4 @@
+import { oddTokens } from "@localstreet/testkit/odd-tokens";
 import { openEventStream } from "@localstreet/testkit/sse-client";
 import { tokenFor } from "@localstreet/testkit/tokens";
 import { until } from "@localstreet/testkit/wait";
@@ -130,6 +131,83 @@ describe("A9: revocation", () => {
     expect((await revoke({ sub: "zoe" }, await staffToken("zoe", "a"))).status).toBe(403);
     for (const body of [{}, { sub: "" }, { sub: "x".repeat(256) }, { sub: "a", more: 1 }]) {
       expect((await revoke(body)).status).toBe(400);
+    }
+  });
+});
+
+describe("A10: times of a token", () => {
+  test("A10 A5: a genuine token with an odd time opens no stream and makes no cookie", async () => {
+    const [one] = notification.replicas;
+    const vendorId = newVendor();
+    const claims = { role: "vendor", sub: "oda", vendors: [vendorId] };
+    const path = `${one.url}/api/vendor/${vendorId}/notifications/stream`;
+    for (const { name, token, isTaken } of oddTokens(claims)) {
+      for (const headers of [
+        { authorization: `Bearer ${token}` },
+        { cookie: `localstreet_token=${token}`, "sec-fetch-site": "same-origin" },
+      ]) {
+        const stream = await openEventStream(path, { headers });
+        // One that has expired is told so by an event: A8.
+        const [said] = stream.response.ok ? [(await stream.next()).event] : [401];
+        const wanted = isTaken ? "resume" : /^exp (-1|1.5)$/.test(name) ? "error" : 401;
+        expect([name, said]).toEqual([name, wanted]);
+        stream.close();
+      }
+      const session = await fetch(`${one.url}/api/auth/session`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${token}` },
+      });
+      expect([name, session.status]).toEqual([name, isTaken ? 204 : 401]);
+      const cookie = session.headers.get("set-cookie");
+      if (isTaken)
+        expect(Date.parse(/Expires=([^;]+)/.exec(cookie ?? "")?.[1] ?? "")).not.toBeNaN();
+      else expect(cookie).toBeNull();
+    }
+  });
+
+  test("A10 A9: a token that is issued in the future is refused, and one a moment ahead falls with a revocation", async () => {
+    const [one, two] = notification.replicas;
+    const vendorId = newVendor();
+    const nowSeconds = Math.floor(Date.now() / 1_000);
+    const staff = { role: "vendor" as const, sub: newVendor(), vendors: [vendorId] };
+    const ahead = (seconds: number) =>
+      tokenFor({ ...staff, issuedAtSeconds: nowSeconds + seconds });
+    const statusOf = async (token: string) => {
+      const stream = await openEventStream(
+        `${two.url}/api/vendor/${vendorId}/notifications/stream`,
+        { token },
+      );
+      stream.close();
+      return stream.response.status;
+    };
+    for (const seconds of [30, 3_600, 86_400])
+      expect(await statusOf(await ahead(seconds))).toBe(401);
+    const token = await ahead(1);
+    const stream = await openVendorStream(one, vendorId, { token });
+    expect((await revoke({ sub: staff.sub })).status).toBe(204);
+    const last = await stream.next(({ event }) => event === "error");
+    expect(JSON.parse(last.data).code).toBe("token-revoked");
+    await until(async () => (await statusOf(token)) === 401, { what: "refused everywhere" });
+    // It stays so when the clock has passed its `iat`.
+    await until(() => Date.now() > (nowSeconds + 2) * 1_000, { what: "its second is over" });
+    expect(await statusOf(token)).toBe(401);
+  });
+
+  test("A10: a token that lives longer than a revocation is remembered is refused", async () => {
+    const [one] = notification.replicas;
+    const vendorId = newVendor();
+    const path = `${one.url}/api/vendor/${vendorId}/notifications/stream`;
+    const day = 86_400;
+    for (const [days, status] of [
+      [29, 200],
+      [31, 401],
+      [36_500, 401],
+    ] as const) {
+      const stream = await openEventStream(path, {
+        token: await staffToken("oda", vendorId, days * day),
+      });
+      expect([days, stream.response.status]).toEqual([days, status]);
+      stream.close();
     }
   });
 });

@@ -32,7 +32,7 @@ async function postBatch(
   return await fetch(`${service.url}/api/vendor/${vendorId}/orders/batch`, {
     method: "POST",
     headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-    body: JSON.stringify(body),
+    body: typeof body === "string" ? body : JSON.stringify(body),
   });
 }
 
@@ -93,6 +93,45 @@ test("S19: a batch has a verdict for each order, and a wrong one does not spoil 
   await stream.next((event) => event.id === verdicts[4]?.id);
   expect(ordersOf(stream).sort()).toEqual([known, first, second].map((o) => o.orderId).sort());
   stream.close();
+});
+
+test.each([
+  ["__proto__", '"__proto__":{"polluted":1}'],
+  ["__proto__, escaped", '"\\u005f_proto__":{"polluted":1}'],
+  ["__proto__ that is null", '"__proto__":null'],
+  ["constructor.prototype", '"constructor":{"prototype":{"polluted":1}}'],
+  ["__proto__ in an item", '"items":[{"name":"a","quantity":1,"unitPrice":1,"__proto__":{"a":1}}]'],
+  ["a note with NUL", '"note":"\\u0000"'],
+  ["a note with half a pair", '"note":"\\ud83e"'],
+  ["objects in each other", `"note":${'{"a":'.repeat(2_000)}1${"}".repeat(2_000)}`],
+])("S19 G3: an order with %s is invalid, and the others are stored", async (_name, field) => {
+  const [one, two] = notification.replicas;
+  const vendorId = newVendor();
+  const stream = await openVendorStream(two, vendorId);
+  const orders = [newOrder(), newOrder(), newOrder()];
+  const texts = orders.map((order) => JSON.stringify(order));
+  texts[1] = `${texts[1]?.slice(0, -1)},${field}}`;
+  const verdicts = await verdictsOf(await postBatch(one, vendorId, `{"orders":[${texts}]}`));
+  expect(verdicts.map(({ status }) => status)).toEqual(["stored", "invalid", "stored"]);
+  expect(verdicts[1]).toMatchObject({ orderId: orders[1]?.orderId, issues: [expect.anything()] });
+  await stream.next((event) => event.id === verdicts[0]?.id || event.id === verdicts[2]?.id);
+  await stream.next((event) => event.id === verdicts[0]?.id || event.id === verdicts[2]?.id);
+  expect(ordersOf(stream).sort()).toEqual([orders[0]?.orderId, orders[2]?.orderId].sort());
+  expect(({} as { polluted?: number }).polluted).toBeUndefined();
+  stream.close();
+});
+
+test("S19 G3: the envelope of a batch takes no __proto__ either", async () => {
+  const [one] = notification.replicas;
+  const vendorId = newVendor();
+  const orders = JSON.stringify([newOrder()]);
+  for (const body of [
+    `{"orders":${orders},"__proto__":{"polluted":1}}`,
+    `{"__proto__":{"orders":${orders}}}`,
+    `{"orders":${orders},"constructor":{"prototype":{}}}`,
+  ]) {
+    expect((await postBatch(one, vendorId, body)).status).toBe(400);
+  }
 });
 
 test("S19 S18: a hundred orders are stored once each when the batch comes twice at once", async () => {

@@ -15,6 +15,7 @@ import { type DeliveryStatus, deliverySchema } from "@localstreet/contracts/trac
 import { openPool, type Pool } from "@localstreet/db/pool";
 import type { RunningService } from "@localstreet/service-kit/service";
 import type { EventStream } from "@localstreet/testkit/sse-client";
+import { BROKEN_TEXTS } from "@localstreet/testkit/test-data";
 import { tokenFor } from "@localstreet/testkit/tokens";
 import { until } from "@localstreet/testkit/wait";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -79,8 +80,8 @@ async function send(
   path: string,
   body: unknown,
   role: "service" | "vendor" = "service",
+  replica = notification.replicas[0],
 ): Promise<Response> {
-  const [replica] = notification.replicas;
   const token = await tokenFor({ role, sub: "backend", vendors: [path.split("/")[0] as string] });
   return await fetch(`${replica.url}/api/vendor/${path}`, {
     method,
@@ -331,7 +332,7 @@ describe("S40: the vendor's day", () => {
     const frames: Buffer[] = [];
     const summaries = openSummaries({
       pool: record,
-      logger: { info() {}, warn() {} },
+      logger: { info() {}, warn() {}, error() {} },
       everyMs: 20,
       refreshMs: 3_600_000,
       defaultTimeZone: "UTC",
@@ -450,6 +451,35 @@ describe("S41 S42: activity", () => {
       what: "the last line",
     });
     expect(linesOf(stream)).toHaveLength(2);
+    stream.close();
+  });
+
+  test("G6 S42: a line has texts of characters that are whole, and they come back as they were sent", async () => {
+    const replica = await notification.startReplica({ ACTIVITY_BURST: "1000" });
+    const vendorId = newVendor();
+    const stream = await openDashboard(replica, vendorId);
+    const post = (body: object) => send("POST", `${vendorId}/activity`, body, "service", replica);
+    const cart = { kind: "cart", action: "added", quantity: 1 };
+    const review = { kind: "review", stars: 5 };
+    for (const text of [...BROKEN_TEXTS, "", "🥐".repeat(501)]) {
+      for (const line of [
+        { kind: "visit", page: text },
+        { ...cart, item: text },
+        { ...review, text },
+        { ...review, text: "good", author: text },
+      ]) {
+        expect([line, (await post(line)).status]).toEqual([line, 400]);
+      }
+    }
+    const texts = [
+      "🥐".repeat(500),
+      "\ufeffa\u0001\uffff",
+      "cafe\u0301 \u202eabc",
+      "<b>'\"--\u2028",
+    ];
+    for (const text of texts) expect((await post({ ...review, text })).status).toBe(202);
+    await until(() => linesOf(stream).length === texts.length, { what: "all lines" });
+    expect(linesOf(stream).map((line) => "text" in line && line.text)).toEqual(texts);
     stream.close();
   });
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { openEventStream } from "@localstreet/client/event-stream";
 import { ordersSnapshotSchema } from "@localstreet/contracts/order-answers";
 import type { RunningService } from "@localstreet/service-kit/service";
-import { testData } from "@localstreet/testkit/test-data";
+import { BROKEN_TEXTS, emojiSequences, testData } from "@localstreet/testkit/test-data";
 import { tokenFor } from "@localstreet/testkit/tokens";
 import { until } from "@localstreet/testkit/wait";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -133,7 +133,9 @@ describe("E1: JSON", () => {
   );
 });
 
-describe("S5: texts in an order", () => {
+const firstCharacters = (text: string) => [...text].slice(0, 200).join("");
+
+describe("S5 G6: texts in an order", () => {
   const lines = [
     "a\rb",
     "a\nb",
@@ -145,17 +147,18 @@ describe("S5: texts in an order", () => {
   const unicode = [
     "👩‍👩‍👧 cafe\u0301 שלום مرحبا \u202eabc\u2066",
     "\u0001\u001b[2J\u007f",
-    "NUL \0 within",
-    "\ud83e half a pair",
+    "\ufeff\ufffe\uffff\ufffd\u{10ffff}",
   ];
+  const emoji = emojiSequences().filter((_text, index) => index % 100 === 0);
   const texts = [
     ...lines,
     ...fields,
     ...unicode,
-    ...naughtyStrings.filter((text) => text.length > 0 && text.length <= 1_000),
+    ...emoji,
+    ...naughtyStrings.filter((text) => text !== "" && !text.includes("\0")),
   ];
 
-  test("S5: whatever they hold, the stream brings one event with the same text, to our client as well", async () => {
+  test("S5 G6: whatever they hold, the stream brings one event with the same text, to our client as well", async () => {
     const [one, two] = notification.replicas;
     const vendorId = newVendor();
     const token = await tokenFor({ role: "vendor", sub: "sam", vendors: [vendorId] });
@@ -173,7 +176,7 @@ describe("S5: texts in an order", () => {
     await until(() => others.includes("resume"), { what: "our client's stream" });
     expect(texts.length).toBeGreaterThan(400);
     for (const note of texts) {
-      const items = [{ name: note.slice(0, 200), quantity: 1, unitPrice: 1 }];
+      const items = [{ name: firstCharacters(note), quantity: 1, unitPrice: 1 }];
       await storeOrder(one, vendorId, newOrder({ note, items }));
     }
     await until(() => ordersOf(stream).length >= texts.length && told.length >= texts.length, {
@@ -182,9 +185,7 @@ describe("S5: texts in an order", () => {
     });
     const orders = stream.events.filter(isOrder).map(({ data }) => JSON.parse(data));
     expect(orders.map(({ note }) => note)).toEqual(texts);
-    expect(orders.map(({ items }) => items[0].name)).toEqual(
-      texts.map((text) => text.slice(0, 200)),
-    );
+    expect(orders.map(({ items }) => items[0].name)).toEqual(texts.map(firstCharacters));
     expect(told).toEqual(texts);
     expect(stream.events.filter((event) => !isOrder(event))).toHaveLength(1);
     expect(others).toEqual(["resume"]);
@@ -198,10 +199,33 @@ describe("S5: texts in an order", () => {
     const recorded = new Map(snapshot.orders.map((order) => [order.orderId, order]));
     expect(orders.map(({ orderId }) => recorded.get(orderId)?.note)).toEqual(texts);
     expect(orders.map(({ orderId }) => recorded.get(orderId)?.items[0]?.name)).toEqual(
-      texts.map((text) => text.slice(0, 200)),
+      texts.map(firstCharacters),
     );
     client.close();
     stream.close();
+  });
+
+  test("G6: a length is counted in characters, and NUL and half a pair are refused in every text of an order", async () => {
+    const [one] = notification.replicas;
+    const vendorId = newVendor();
+    const orderWith = (name: string, note: string) =>
+      newOrder({ note, items: [{ name, quantity: 1, unitPrice: 1 }] });
+    const order = orderWith("🥐".repeat(200), "🥐".repeat(1_000));
+    await storeOrder(one, vendorId, order);
+    await storeOrder(one, vendorId, newOrder({ note: "" }));
+    for (const [name, note] of [
+      ["🥐".repeat(201), "a"],
+      ["a", "🥐".repeat(1_001)],
+      ["", "a"],
+      ...BROKEN_TEXTS.flatMap((text) => [
+        [text, "a"],
+        ["a", text],
+      ]),
+    ] as [string, string][]) {
+      const response = await postOrder(one, vendorId, orderWith(name, note));
+      expect([name, note, response.status]).toEqual([name, note, 400]);
+      expect(await response.json()).toMatchObject({ code: "invalid-request" });
+    }
   });
 
   test("S2: the same text again is the same order, another one a conflict", async () => {

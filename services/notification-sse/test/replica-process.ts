@@ -27,7 +27,7 @@ export async function startReplicaProcess(env: Record<string, string>): Promise<
   const address = new Promise<string>((resolve, reject) => {
     const fail = (why: string) => reject(new Error(`the replica ${why}:\n${lines.join("\n")}`));
     const timer = setTimeout(() => fail("is not ready in time"), START_TIMEOUT_MS);
-    void exited.then(() => fail("ended"));
+    exited.then(() => fail("ended"), reject);
     for (const stream of [child.stdout, child.stderr]) {
       createInterface({ input: stream }).on("line", (line) => {
         lines = [...lines.slice(-20), line];

@@ -1,5 +1,6 @@
 import { purgeStream } from "@localstreet/bus/stream-administration";
 import { ensureStreams } from "@localstreet/bus/streams";
+import { raise } from "@localstreet/contracts/raise";
 import { VENDOR_STREAM } from "@localstreet/contracts/subjects";
 import { until } from "@localstreet/testkit/wait";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -94,7 +95,7 @@ test("S13 S3: past the bound of publishes in flight an order is refused at once,
   });
   const refused: Awaited<(typeof answers)[number]>[] = [];
   for (const answer of answers) {
-    void answer.then((settled) => refused.push(settled));
+    answer.then((settled) => refused.push(settled)).catch(raise);
   }
   await until(() => refused.length === 4, { what: "four refusals", timeoutMs: 3_000 });
   for (const { response, afterMs } of refused) {

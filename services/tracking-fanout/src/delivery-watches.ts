@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Deliveries } from "@localstreet/bus/deliveries";
 import type { DeliveryId } from "@localstreet/contracts/ids";
 import { Problem } from "@localstreet/contracts/problem";
+import { raise } from "@localstreet/contracts/raise";
 import type {
   Delivery,
   Position,
@@ -111,7 +112,7 @@ export function openDeliveryWatches(options: {
     }
     if (!delivery || !watched.has(deliveryId)) return;
     known.delivery = delivery;
-    if (delivery.driverId !== known.following.driverId) void moveTo(deliveryId, delivery);
+    if (delivery.driverId !== known.following.driverId) moveTo(deliveryId, delivery).catch(raise);
   });
 
   /** From a change of driver on, only positions of the new one are shown. */

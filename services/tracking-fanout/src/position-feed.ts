@@ -1,5 +1,6 @@
 import type { Bus } from "@localstreet/bus/connection";
 import type { PersonId } from "@localstreet/contracts/ids";
+import { raise } from "@localstreet/contracts/raise";
 import { liveTrackingSubject } from "@localstreet/contracts/subjects";
 import { type Position, positionSchema } from "@localstreet/contracts/tracking";
 import type { Logger } from "@localstreet/service-kit/logger";
@@ -11,7 +12,7 @@ export interface PositionFeed {
   /** Calls `onPosition` with each position of the driver from now on, at times with an old one or the same again. */
   follow(driverId: PersonId, onPosition: (position: Position) => void): Following;
   /** Sets the watch flags again and offers what Redis holds: at once, because a store is back. */
-  refresh(): Promise<void>;
+  refresh(): void;
   close(): void;
 }
 
@@ -102,10 +103,12 @@ export function openPositionFeed(options: {
     await watch([...drivers.keys()]);
     refreshing = false;
   }
-  const timer = setInterval(refresh, refreshMs);
-  const stopListening = bus.onReconnect(async () => {
-    await flushed();
-    await refresh();
+  function refreshNow(): void {
+    refresh().catch(raise);
+  }
+  const timer = setInterval(refreshNow, refreshMs);
+  const stopListening = bus.onReconnect(() => {
+    flushed().then(refresh).catch(raise);
   });
 
   return {
@@ -127,7 +130,7 @@ export function openPositionFeed(options: {
         },
       };
     },
-    refresh,
+    refresh: refreshNow,
     close() {
       clearInterval(timer);
       stopListening();

@@ -1,6 +1,6 @@
 import type { PersonId } from "@localstreet/contracts/ids";
 import { positionKey, WATCHED_TTL_SECONDS, watchedKey } from "@localstreet/contracts/keys";
-import { type Position, positionSchema } from "@localstreet/contracts/tracking";
+import { type Position, parseStoredPosition } from "@localstreet/contracts/tracking";
 import { redisAnswer } from "@localstreet/service-kit/redis";
 import type { Redis } from "ioredis";
 
@@ -56,5 +56,5 @@ export function createPositions(redis: Redis): Positions {
 }
 
 function parsePosition(encoded: unknown): Position | null {
-  return typeof encoded === "string" ? positionSchema.parse(JSON.parse(encoded)) : null;
+  return typeof encoded === "string" ? parseStoredPosition(encoded) : null;
 }

@@ -1,4 +1,5 @@
 import { connectBus } from "@localstreet/bus/connection";
+import { positionKey } from "@localstreet/contracts/keys";
 import { until } from "@localstreet/testkit/wait";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
@@ -9,7 +10,9 @@ import {
   putDelivery,
   startTracking,
   startWatch,
+  storeDelivery,
   type Tracking,
+  timeAgo,
   watch,
 } from "./start-tracking.ts";
 
@@ -71,4 +74,27 @@ test("O4: NATS refuses this service to publish positions and to read orders and 
   await own.flush();
   expect(heard).toEqual(["end"]);
   await own.close();
+});
+
+test("T8 T9: a stored position that this version does not understand hides no other driver's", async () => {
+  const service = tracking.fanout[0];
+  const broken = await storeDelivery(service);
+  const whole = await storeDelivery(service, { buyerId: broken.delivery.buyerId });
+  await tracking.redis.hset(positionKey(broken.delivery.driverId), "position", '{"lat":1}');
+  const buyer = await openAsBuyer(service, broken.delivery.buyerId);
+  expect(await watch(buyer, broken.deliveryId)).toMatchObject({ driver: { state: "lost" } });
+  expect(await watch(buyer, whole.deliveryId)).toMatchObject({ driver: { state: "lost" } });
+  // No signal tells of this one: it is found when all watched drivers are looked at together.
+  const position = {
+    ...{ lat: 57, lng: 12, accuracy: null, heading: null, speed: null },
+    recordedAt: timeAgo(0),
+    timestamp: timeAgo(0),
+  };
+  await tracking.redis.hset(
+    positionKey(whole.delivery.driverId),
+    "position",
+    JSON.stringify(position),
+  );
+  expect(await buyer.next(isUpdate)).toMatchObject({ deliveryId: whole.deliveryId, lat: 57 });
+  buyer.close();
 });

@@ -2,6 +2,7 @@ import { openRevocations } from "@localstreet/bus/revocations";
 import { positionKey, WATCHED_TTL_SECONDS, watchedKey } from "@localstreet/contracts/keys";
 import { liveTrackingSubject } from "@localstreet/contracts/subjects";
 import { trackingServerFrameSchema } from "@localstreet/contracts/tracking";
+import { oddTokens, socketVerdicts } from "@localstreet/testkit/odd-tokens";
 import { tokenFor } from "@localstreet/testkit/tokens";
 import { until } from "@localstreet/testkit/wait";
 import { openSocket } from "@localstreet/testkit/ws-client";
@@ -369,6 +370,25 @@ test("A9: a revoked watcher's socket is closed with 4401 within a second, and it
   });
   expect(await response.json()).toMatchObject({ status: 401, code: "token-revoked" });
   revocations.close();
+});
+
+test("A10: a genuine token with an odd time is refused at every place, and twenty watchers do not notice", async () => {
+  const watchers = await Promise.all(Array.from({ length: 20 }, () => startWatch(tracking)));
+  const service = tracking.fanout[1];
+  for (const { name, token, isTaken } of oddTokens({ role: "buyer", sub: "oda" })) {
+    const verdicts = await socketVerdicts(`${service.wsUrl}/api/tracking/ws`, token);
+    const taken = ["authenticated", "authenticated", "authenticated"];
+    expect([name, ...verdicts]).toEqual([name, ...(isTaken ? taken : [401, 401, 4401])]);
+    const read = await fetch(`${service.url}/api/deliveries/${watchers[0]?.deliveryId}`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
+    expect([name, read.status]).toEqual([name, isTaken ? 404 : 401]);
+  }
+  for (const { buyer, driverId } of watchers) {
+    await postFix(tracking.ingest[0], driverId, { lat: 5 });
+    expect(await buyer.next(isUpdate)).toMatchObject({ lat: 5 });
+    buyer.close();
+  }
 });
 
 test("T11: a connection has so many watches at most", async () => {

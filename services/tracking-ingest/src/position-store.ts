@@ -1,13 +1,14 @@
 import type { PersonId } from "@localstreet/contracts/ids";
 import { POSITION_TTL_SECONDS, positionKey, watchedKey } from "@localstreet/contracts/keys";
-import { type Position, positionSchema } from "@localstreet/contracts/tracking";
+import { type Position, parseStoredPosition } from "@localstreet/contracts/tracking";
 import type { Rate } from "@localstreet/service-kit/rate-limit";
 import { redisAnswer } from "@localstreet/service-kit/redis";
 import type { Redis } from "ioredis";
 
 /** A position as Redis holds it: `encoded` is also what goes on the bus. */
 export interface StoredPosition {
-  readonly position: Position;
+  /** `null` for what this version does not understand. */
+  readonly position: Position | null;
   readonly encoded: string;
 }
 
@@ -109,5 +110,5 @@ export function openPositionStore(
 }
 
 function parseStored(encoded: string | null): StoredPosition | null {
-  return encoded ? { encoded, position: positionSchema.parse(JSON.parse(encoded)) } : null;
+  return encoded ? { encoded, position: parseStoredPosition(encoded) } : null;
 }

@@ -6,6 +6,7 @@ import { POSITION_TTL_SECONDS, positionKey, watchedKey } from "@localstreet/cont
 import { liveTrackingSubject } from "@localstreet/contracts/subjects";
 import { type Position, positionSchema } from "@localstreet/contracts/tracking";
 import type { RunningService } from "@localstreet/service-kit/service";
+import { oddTokens } from "@localstreet/testkit/odd-tokens";
 import { startTestStores } from "@localstreet/testkit/stores";
 import { tokenFor } from "@localstreet/testkit/tokens";
 import { until } from "@localstreet/testkit/wait";
@@ -263,6 +264,15 @@ test("T5: a Redis that knows nothing of a driver silences nobody until the watch
   await careful.stop();
 });
 
+test("T1 T2: a stored position that this version does not understand is replaced by the next fix", async () => {
+  const { driverId, post, stored } = await newDriver();
+  for (const unknown of ["{", "null", '{"lat":1}', '{"lat":1,"lng":2,"recordedAt":5}']) {
+    await redis.hset(positionKey(driverId), "position", unknown);
+    expect([unknown, (await post({ lat: 3, lng: 4 })).status]).toEqual([unknown, 204]);
+    expect(await stored()).toMatchObject({ lat: 3, lng: 4 });
+  }
+});
+
 test("T1: a script that Redis forgot is sent again", async () => {
   const { post, stored } = await newDriver();
   await post(newFix(1));
@@ -345,4 +355,21 @@ test("A9: a revoked driver's fixes are refused within a second", async () => {
   expect(await (await post({ lat: 3, lng: 3 })).json()).toMatchObject({ code: "token-revoked" });
   expect((await stored())?.lat).toBe(lat);
   revocations.close();
+});
+
+test("A10: a genuine token with an odd time is refused, in the header and in the cookie", async () => {
+  for (const { name, token, isTaken } of oddTokens({ role: "driver", sub: "odd-driver" })) {
+    for (const headers of [
+      { authorization: `Bearer ${token}` },
+      { cookie: `localstreet_token=${token}`, "sec-fetch-site": "same-origin" },
+    ]) {
+      const response = await fetch(`${one.url}/api/driver/odd-driver/location`, {
+        method: "POST",
+        headers: { ...headers, "content-type": "application/json" },
+        body: JSON.stringify({ lat: 1, lng: 1 }),
+      });
+      await response.arrayBuffer();
+      expect([name, response.status]).toEqual([name, isTaken ? 204 : 401]);
+    }
+  }
 });

@@ -84,6 +84,6 @@ async function listen({ path, token, events, everyMs }: Listening): Promise<void
     if (heard.length === 0) return;
     const told = heard;
     heard = [];
-    void page.handOver(told);
+    page.handOver(told).catch((error) => console.error(error));
   }, everyMs);
 }

@@ -137,7 +137,12 @@ export function openActivityFeed(options: {
       const follower: Follower = { send, waiting: [] };
       followed.followers.add(follower);
       return {
-        begin: () => void begin(followed, follower),
+        begin() {
+          // Lines come at most once: this dashboard misses some, and no other does.
+          begin(followed, follower).catch((error) =>
+            logger.error({ err: error, vendorId }, "a dashboard misses lines of activity"),
+          );
+        },
         stop() {
           followed.followers.delete(follower);
           if (followed.followers.size > 0 || vendors.get(vendorId) !== followed) return;

@@ -1,5 +1,6 @@
 import type { Summary } from "@localstreet/contracts/dashboard";
 import type { VendorId } from "@localstreet/contracts/ids";
+import { raise } from "@localstreet/contracts/raise";
 import { encodeSseEvent } from "@localstreet/contracts/sse";
 import { type DayFigures, readDayFigures } from "@localstreet/db/day-figures";
 import type { Pool } from "@localstreet/db/pool";
@@ -24,7 +25,7 @@ export interface Summaries {
 
 export interface SummariesOptions {
   pool: Pool;
-  logger: Pick<Logger, "info" | "warn">;
+  logger: Pick<Logger, "info" | "warn" | "error">;
   /** A vendor's summary is computed this often at most, in milliseconds. */
   everyMs: number;
   /** And this often without any cause: what nobody tells of is noticed then, in milliseconds. */
@@ -89,14 +90,19 @@ export function openSummaries(options: SummariesOptions): Summaries {
   function enqueue(followed: Followed): void {
     followed.isComputing = true;
     due.add(followed);
-    if (reads < READS_AT_ONCE) void computeDue();
+    if (reads < READS_AT_ONCE) computeDue().catch(raise);
   }
 
   async function computeDue(): Promise<void> {
     reads += 1;
     for (const followed of due) {
       due.delete(followed);
-      if (vendors.get(followed.vendorId) === followed) await compute(followed);
+      try {
+        if (vendors.get(followed.vendorId) === followed) await compute(followed);
+      } catch (error) {
+        // One vendor's summary: it comes with the next change, and others do not wait for it.
+        logger.error({ err: error, vendorId: followed.vendorId }, "a summary failed");
+      }
       followed.isComputing = false;
     }
     reads -= 1;

@@ -1,5 +1,6 @@
 import type { VendorId } from "@localstreet/contracts/ids";
 import { vendorConnections } from "@localstreet/contracts/keys";
+import { raise } from "@localstreet/contracts/raise";
 import type { ConnectionLeases } from "@localstreet/service-kit/connection-leases";
 import { inTime } from "../in-time.ts";
 
@@ -29,7 +30,8 @@ export function openDevices(options: {
   return {
     opened(vendorId) {
       const subject = vendorConnections(vendorId);
-      void leases.acquire(subject);
+      // Without Redis it resolves with `unknown`.
+      leases.acquire(subject).catch(raise);
       return () => leases.release(subject);
     },
     count(vendorId) {

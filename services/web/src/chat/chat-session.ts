@@ -7,6 +7,7 @@ import {
   messagesPageSchema,
 } from "@localstreet/contracts/chat";
 import type { ClientMessageId, ConversationId, VendorId } from "@localstreet/contracts/ids";
+import { raise } from "@localstreet/contracts/raise";
 import { fetchJson } from "../fetch-json.ts";
 import { randomId } from "../random-id.ts";
 import type { Session } from "../session.ts";
@@ -179,7 +180,8 @@ export function openChat(options: { token: string | (() => string); side: ChatSi
   }
 
   function resend(): void {
-    for (const message of store.get().outgoing) if (message.refused === null) void sendOut(message);
+    for (const message of store.get().outgoing)
+      if (message.refused === null) sendOut(message).catch(raise);
   }
 
   function openThread(conversationId: ConversationId): void {
@@ -213,7 +215,7 @@ export function openChat(options: { token: string | (() => string); side: ChatSi
       const clientMessageId = randomId() as ClientMessageId;
       const message: Outgoing = { clientMessageId, target, content, refused: null };
       update({ outgoing: [...store.get().outgoing, message] });
-      void sendOut(message);
+      sendOut(message).catch(raise);
     },
     close() {
       closing.abort();

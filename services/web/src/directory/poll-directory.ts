@@ -1,3 +1,4 @@
+import { raise } from "@localstreet/contracts/raise";
 import { fetchJson, HttpError } from "../fetch-json.ts";
 import type { Session } from "../session.ts";
 import { createStore } from "../store.ts";
@@ -43,9 +44,12 @@ export function pollDirectory(): Session<DirectoryState> {
     if (closing.signal.aborted) return;
     const known = store.get();
     if (known.phase !== next.phase || known.file !== next.file) store.set(next);
-    timer = setTimeout(() => void poll(), POLL_MS);
+    timer = setTimeout(pollAlone, POLL_MS);
   }
-  void poll();
+  function pollAlone(): void {
+    poll().catch(raise);
+  }
+  pollAlone();
 
   return {
     store,

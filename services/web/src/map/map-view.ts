@@ -1,3 +1,4 @@
+import { raise } from "@localstreet/contracts/raise";
 import {
   blend,
   type Camera,
@@ -181,7 +182,7 @@ export function openMapView(options: {
     requestFrame();
   };
   dark.addEventListener("change", redraw, { signal: stopping.signal });
-  void document.fonts.ready.then(redraw);
+  document.fonts.ready.then(redraw).catch(raise);
   const stopGestures = followGestures(container, {
     onPan(dx, dy) {
       setFollowing(false);

@@ -1,6 +1,7 @@
 import type { ConnectionState } from "@localstreet/client/connection-state";
 import { openSocket, SocketError } from "@localstreet/client/socket";
 import type { DeliveryId } from "@localstreet/contracts/ids";
+import { raise } from "@localstreet/contracts/raise";
 import { type DeliveryStatus, isFinal, type Position } from "@localstreet/contracts/tracking";
 import type { Session } from "../session.ts";
 import { createStore } from "../store.ts";
@@ -43,6 +44,10 @@ export function openTracking(options: {
     update({ positions: [...positions, position].slice(-MAX_POSITIONS) });
   }
 
+  function watchAgain(): void {
+    watch().catch(raise);
+  }
+
   async function watch(): Promise<void> {
     const after = store.get().positions.at(-1)?.recordedAt;
     try {
@@ -58,7 +63,7 @@ export function openTracking(options: {
       if (!error.retryable) update({ refused: error.code });
       // A lost connection watches again when it is back.
       else if (socket.state.phase === "open")
-        retryTimer = setTimeout(watch, error.retryAfterMs ?? RETRY_MS);
+        retryTimer = setTimeout(watchAgain, error.retryAfterMs ?? RETRY_MS);
     }
   }
 
@@ -69,7 +74,7 @@ export function openTracking(options: {
       clearTimeout(retryTimer);
       update({ connection });
       const { status } = store.get();
-      if (connection.phase === "open" && !(status && isFinal(status))) void watch();
+      if (connection.phase === "open" && !(status && isFinal(status))) watchAgain();
     },
     onFrame(frame) {
       if (frame.type === "error" || frame.type === "message") return;
