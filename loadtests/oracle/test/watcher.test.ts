@@ -23,7 +23,8 @@ test("a position that arrives together with the answer before it is shown after 
       const { type, ref } = JSON.parse(String(data));
       const send = (frame: object) => socket.send(JSON.stringify(frame));
       if (type === "authenticate") {
-        send({ type: "authenticated", ref, pingIntervalMs: 25_000 });
+        const expiresAt = "2030-01-01T00:00:00.000Z";
+        send({ type: "authenticated", ref, userId: "buyer", expiresAt, pingIntervalMs: 25_000 });
         return;
       }
       request.socket.cork();

@@ -39,9 +39,6 @@ const SILENCE_MS = 33_000;
 /** Ends a connection whose place the next one takes at once. */
 class TokenRenewed extends Error {}
 
-/** A server cannot make a client wait longer than this by `retry:`, in milliseconds. */
-const LONGEST_RETRY_MS = 10 * 60_000;
-
 /**
  * An event stream that comes back by itself: server-sent events over `fetch`, so that the token travels in a header and
  * several people can share a page. It resumes with `Last-Event-ID` (PROTOCOL.md S5), obeys `retry:` and `goaway` (S10),
@@ -95,13 +92,14 @@ export function openEventStream(options: EventStreamOptions): EventStream {
         lastEventId = id;
       },
       onRetry(ms) {
-        retryMs = Math.min(ms, LONGEST_RETRY_MS);
+        retryMs = ms;
       },
       onEvent(event) {
         if (closing.aborted) return;
         const end = endOfEvent(event);
         if (end) announced.end = end;
         else opened();
+        // Without a newer one the stream goes on until its token ends.
         if (event.event === "token-expiring") renewToken(attempt).catch(() => {});
         if (event.id !== null) lastEventId = event.id;
         if (seen.isNew(event)) callOut(options.onEvent, event);

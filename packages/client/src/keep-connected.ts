@@ -8,6 +8,12 @@ export type ConnectionEnd =
   | { readonly kind: "token-refused"; readonly reason: string; readonly retryAfterMs?: number }
   | { readonly kind: "refused"; readonly code: string };
 
+/**
+ * A server cannot make a client wait longer than this, in milliseconds: by mistake it would ask for ever, and a timer of
+ * more than 24 days fires at once.
+ */
+const LONGEST_WAIT_MS = 10 * 60_000;
+
 export interface KeptConnection {
   readonly state: ConnectionState;
   close(): void;
@@ -57,7 +63,7 @@ export function keepConnected(options: {
         if (tokenRefusals === 1) continue;
       }
       const openMs = openedAt === undefined ? 0 : Date.now() - openedAt;
-      const waitMs = backoff.next(openMs, end.retryAfterMs);
+      const waitMs = Math.min(backoff.next(openMs, end.retryAfterMs), LONGEST_WAIT_MS);
       enter({ phase: "waiting", nextAttemptAt: Date.now() + waitMs, reason: end.reason });
       await sleep(waitMs, closing.signal);
     }

@@ -10,14 +10,18 @@ export class PendingReplies {
   readonly #waiting = new Map<
     number,
     {
+      readonly replyType: ServerFrame["type"];
       resolve(frame: ServerFrame): void;
       reject(error: SocketError): void;
       timer: ReturnType<typeof setTimeout>;
     }
   >();
 
-  /** A new `ref` and the promise of its answer, which is rejected after `timeoutMs`. */
-  open(timeoutMs: number): { ref: number; reply: Promise<ServerFrame> } {
+  /** A new `ref` and the promise of its answer, a frame of `replyType`, which is rejected after `timeoutMs`. */
+  open(
+    replyType: ServerFrame["type"],
+    timeoutMs: number,
+  ): { ref: number; reply: Promise<ServerFrame> } {
     if (this.#waiting.size >= MAX_PENDING) {
       throw new SocketError("rate-limited", "too many frames wait for their answer", true);
     }
@@ -27,23 +31,36 @@ export class PendingReplies {
         this.#waiting.delete(ref);
         reject(new SocketError("no-answer", "no answer in time", true));
       }, timeoutMs);
-      this.#waiting.set(ref, { resolve, reject, timer });
+      this.#waiting.set(ref, { replyType, resolve, reject, timer });
     });
     return { ref, reply };
   }
 
-  /** An answer that comes too late, or to nothing, is dropped. */
-  settle(ref: number, frame: ServerFrame): void {
+  /**
+   * An answer that comes too late, or to nothing, is dropped. @returns `false`, and settles nothing, when the frame is no
+   * answer to what was asked.
+   */
+  settle(ref: number, frame: ServerFrame): boolean {
+    const waiting = this.#waiting.get(ref);
+    if (!waiting) return true;
+    if (frame.type === "error") {
+      const { code, message, retryable, retryAfterMs } = frame;
+      this.refuse(ref, new SocketError(code, message, retryable, retryAfterMs));
+      return true;
+    }
+    if (frame.type !== waiting.replyType) return false;
+    this.#waiting.delete(ref);
+    clearTimeout(waiting.timer);
+    waiting.resolve(frame);
+    return true;
+  }
+
+  refuse(ref: number, error: SocketError): void {
     const waiting = this.#waiting.get(ref);
     if (!waiting) return;
     this.#waiting.delete(ref);
     clearTimeout(waiting.timer);
-    if (frame.type === "error") {
-      const { code, message, retryable, retryAfterMs } = frame;
-      waiting.reject(new SocketError(code, message, retryable, retryAfterMs));
-    } else {
-      waiting.resolve(frame);
-    }
+    waiting.reject(error);
   }
 
   rejectAll(error: SocketError): void {

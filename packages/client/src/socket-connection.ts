@@ -1,12 +1,14 @@
 import { type ConnectionEnd, lostBy } from "./keep-connected.ts";
 import { PendingReplies } from "./pending-replies.ts";
+import { readFrame } from "./read-frame.ts";
 import { endOfClose, type Goaway } from "./socket-end.ts";
 import { SocketError } from "./socket-error.ts";
 import type { PushFrame, ServerFrame } from "./socket-frames.ts";
 import type { WebSocketLike } from "./websocket-like.ts";
 
 export interface OpenConnection {
-  request(frame: { type: string }): Promise<ServerFrame>;
+  /** Resolves with a frame of the type `replyType`. */
+  request(frame: { type: string }, replyType: ServerFrame["type"]): Promise<ServerFrame>;
   /** Never rejects. */
   readonly ended: Promise<ConnectionEnd>;
 }
@@ -24,6 +26,8 @@ export function openSocketConnection(options: {
   /** Once. */
   onAuthenticated(): void;
   onPush(frame: PushFrame): void;
+  /** Something came that could not be read; the connection goes on. */
+  onUnreadable(reason: string): void;
 }): OpenConnection {
   const { socket, signal, replyTimeoutMs } = options;
   const pending = new PendingReplies();
@@ -50,17 +54,16 @@ export function openSocketConnection(options: {
   }
   const abandon = () => finish(lostBy(signal.reason));
 
-  async function request(frame: { type: string }): Promise<ServerFrame> {
+  async function request(
+    frame: { type: string },
+    replyType: ServerFrame["type"],
+  ): Promise<ServerFrame> {
     if (over) throw new SocketError("not-connected", "there is no connection", true);
-    const { ref, reply } = pending.open(replyTimeoutMs);
+    const { ref, reply } = pending.open(replyType, replyTimeoutMs);
     const text = JSON.stringify({ ...frame, ref });
     if (new TextEncoder().encode(text).length > MAX_FRAME_BYTES) {
-      pending.settle(ref, {
-        type: "error",
-        code: "too-large",
-        message: `a frame holds ${MAX_FRAME_BYTES} bytes at most`,
-        retryable: false,
-      });
+      const message = `a frame holds ${MAX_FRAME_BYTES} bytes at most`;
+      pending.refuse(ref, new SocketError("too-large", message, false));
     } else {
       socket.send(text);
     }
@@ -68,7 +71,8 @@ export function openSocketConnection(options: {
   }
 
   async function authenticate(): Promise<void> {
-    await request({ type: "authenticate", token } as { type: string });
+    const frame = { type: "authenticate", token };
+    await request(frame, "authenticated");
   }
 
   async function renew(): Promise<void> {
@@ -89,11 +93,22 @@ export function openSocketConnection(options: {
     }, quietMs);
   }
 
+  function leaveOut(reason: string, ref: number | undefined): void {
+    if (ref !== undefined) pending.refuse(ref, unreadableAnswer());
+    options.onUnreadable(reason);
+  }
+
   function receive(data: unknown): void {
     if (over) return;
-    const frame = parseFrame(data);
-    if (!frame) return;
+    const read = readFrame(data);
+    // Whatever comes is a sign of life.
     if (authenticated) expectFrames();
+    if (read.kind === "frame") take(read.frame);
+    else if (read.kind === "unreadable") leaveOut(read.reason, read.ref);
+    else if (read.ref !== undefined) leaveOut("an answer of an unknown type", read.ref);
+  }
+
+  function take(frame: ServerFrame): void {
     if (frame.type === "authenticated") {
       quietMs = frame.pingIntervalMs;
       if (!authenticated) {
@@ -103,14 +118,19 @@ export function openSocketConnection(options: {
       }
     }
     if (frame.type === "goaway") goaway = frame;
-    else if (frame.type === "token-expiring") renew().catch(() => {});
-    else if ("ref" in frame && frame.ref !== undefined) pending.settle(frame.ref, frame);
-    else if (isPush(frame)) options.onPush(frame);
+    else if (frame.type === "token-expiring") renew().catch(leaveToClose);
+    else if ("ref" in frame && frame.ref !== undefined) {
+      const fits = pending.settle(frame.ref, frame);
+      if (!fits) leaveOut(`${frame.type}: not what was asked for`, frame.ref);
+    } else if (isPush(frame)) options.onPush(frame);
   }
 
   socket.addEventListener("open", () => {
-    // A refusal is followed by a close, which says more.
-    authenticate().catch(() => {});
+    authenticate().catch((error: unknown) => {
+      if (isUnreadable(error)) finish(lostBy(error));
+      // A refusal is followed by a close, which says more.
+      else leaveToClose();
+    });
   });
   socket.addEventListener("message", (event) => receive(event.data));
   // A close follows each error.
@@ -122,17 +142,22 @@ export function openSocketConnection(options: {
   return { request, ended };
 }
 
-function isPush(frame: ServerFrame): frame is PushFrame {
-  return frame.type !== "authenticated" && frame.type !== "ack";
+/** Nothing to do: the close that follows says what comes next, and a token that was not renewed ends by 4401. */
+function leaveToClose(): void {}
+
+function unreadableAnswer(): SocketError {
+  return new SocketError("unreadable-answer", "the answer could not be read", true);
 }
 
-function parseFrame(data: unknown): ServerFrame | null {
-  if (typeof data !== "string") return null;
-  try {
-    const value: unknown = JSON.parse(data);
-    const isFrame = typeof value === "object" && value !== null && "type" in value;
-    return isFrame ? (value as ServerFrame) : null;
-  } catch {
-    return null;
-  }
+function isUnreadable(error: unknown): boolean {
+  return error instanceof SocketError && error.code === "unreadable-answer";
+}
+
+function isPush(frame: ServerFrame): frame is PushFrame {
+  return (
+    frame.type === "message" ||
+    frame.type === "location-update" ||
+    frame.type === "delivery-updated" ||
+    frame.type === "error"
+  );
 }

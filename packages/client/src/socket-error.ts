@@ -2,8 +2,8 @@
 export class SocketError extends Error {
   override readonly name = "SocketError";
   /**
-   * A problem code of the protocol, or `not-connected` (it was not sent), `connection-lost` and `no-answer` (it may have
-   * been carried out: send it again under the same id).
+   * A problem code of the protocol, or `not-connected` (it was not sent), `connection-lost`, `no-answer` and
+   * `unreadable-answer` (it may have been carried out: send it again under the same id).
    */
   readonly code: string;
   /** Whether the same frame may succeed later. */

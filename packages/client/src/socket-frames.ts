@@ -20,9 +20,15 @@ interface Requests {
     reply: ServerFrameOf<"unwatched">;
   };
 }
+/** The type of each answer. */
+export const REPLY_TYPES: { readonly [T in RequestType]: Requests[T]["reply"]["type"] } = {
+  "send-message": "ack",
+  "watch-delivery": "watching",
+  "unwatch-delivery": "unwatched",
+};
 export type RequestType = keyof Requests;
 export type RequestFrame<T extends RequestType> = Requests[T]["frame"] & { type: T };
 export type ReplyFrame<T extends RequestType> = Requests[T]["reply"];
 
-/** What the server sends of its own accord and the application cares about. A newer server may send other types. */
+/** What the server sends of its own accord and the application cares about. */
 export type PushFrame = ServerFrameOf<"message" | "location-update" | "delivery-updated" | "error">;

@@ -3,18 +3,34 @@ import type { ConnectionState } from "./connection-state.ts";
 import { type ConnectionEnd, callOut, keepConnected, lostBy } from "./keep-connected.ts";
 import { type OpenConnection, openSocketConnection } from "./socket-connection.ts";
 import { SocketError } from "./socket-error.ts";
-import type { PushFrame, ReplyFrame, RequestFrame, RequestType } from "./socket-frames.ts";
+import {
+  type PushFrame,
+  REPLY_TYPES,
+  type ReplyFrame,
+  type RequestFrame,
+  type RequestType,
+} from "./socket-frames.ts";
 import { askToken, isRenewable, type TokenSource } from "./token.ts";
 import { findWebSocketClass, type WebSocketClass } from "./websocket-like.ts";
 
 export { SocketError } from "./socket-error.ts";
 export type { PushFrame, ReplyFrame, RequestFrame, RequestType } from "./socket-frames.ts";
 
+/** What a server sent and this client could not read. */
+export interface Unreadable {
+  /** How many there were so far, over all connections. */
+  readonly count: number;
+  /** The type and the field that does not fit, as in `message: createdAt`; never a value. */
+  readonly reason: string;
+}
+
 export interface SocketOptions {
   url: string;
   token: TokenSource;
-  /** What the server sends of its own accord. Types that it does not know are to be ignored. */
+  /** What the server sends of its own accord, each field of it checked. Types that are not known here are left out. */
   onFrame(frame: PushFrame): void;
+  /** A frame that is not what its type promises: it is left out, and something may be missing. The connection goes on. */
+  onUnreadable?: (unreadable: Unreadable) => void;
   /** At each `open` the application watches again and fetches what it missed: a new connection knows nothing. */
   onState?: (state: ConnectionState) => void;
   WebSocket?: WebSocketClass;
@@ -45,6 +61,7 @@ export interface Socket {
 export function openSocket(options: SocketOptions): Socket {
   const WebSocket = findWebSocketClass(options.WebSocket);
   let current: OpenConnection | undefined;
+  let unreadable = 0;
 
   async function connectOnce(closing: AbortSignal, opened: () => void): Promise<ConnectionEnd> {
     const attempt = new AbortController();
@@ -68,6 +85,10 @@ export function openSocket(options: SocketOptions): Socket {
           opened();
         },
         onPush: (frame) => callOut(options.onFrame, frame),
+        onUnreadable(reason) {
+          unreadable += 1;
+          if (options.onUnreadable) callOut(options.onUnreadable, { count: unreadable, reason });
+        },
       });
       return await connection.ended;
     } catch (error) {
@@ -91,7 +112,8 @@ export function openSocket(options: SocketOptions): Socket {
     },
     async send<T extends RequestType>(frame: RequestFrame<T>): Promise<ReplyFrame<T>> {
       if (!current) throw new SocketError("not-connected", "there is no connection", true);
-      return (await current.request(frame)) as ReplyFrame<T>;
+      // `request` has looked at its type.
+      return (await current.request(frame, REPLY_TYPES[frame.type])) as ReplyFrame<T>;
     },
     close: kept.close,
   };

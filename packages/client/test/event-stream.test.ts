@@ -152,6 +152,21 @@ test("goaway names the wait, and the state says until when (S10)", async () => {
   expect(Date.now()).toBeGreaterThanOrEqual(state.nextAttemptAt - 2);
 });
 
+for (const [what, answer] of [
+  ["goaway", streaming(`${RESUME}event: goaway\ndata: {"retryAfterMs":9000000000}\n\n`)],
+  ["Retry-After", answering(503, { "Retry-After": "9000000" })],
+] as const) {
+  test(`${what} makes nobody wait for longer than ten minutes`, async () => {
+    await using server = await startSseServer(answer);
+    using client = follow(server.url);
+    await until(() => client.stream.state.phase === "waiting", { what: "waiting" });
+    const { state } = client.stream;
+    if (state.phase !== "waiting") throw new Error("unreachable");
+    expect(state.nextAttemptAt - Date.now()).toBeGreaterThan(590_000);
+    expect(state.nextAttemptAt - Date.now()).toBeLessThanOrEqual(600_000);
+  });
+}
+
 test("a temporary refusal on the stream is waited for as long as its retry says, and is never open (E5)", async () => {
   const refusal = 'retry: 250\nevent: error\ndata: {"code":"draining","message":"m"}\n\n';
   await using server = await startSseServer(streaming(refusal, "end"), streaming(RESUME));

@@ -90,11 +90,13 @@ const snapshot = {
 export const orderSnapshotSchema = z.object({ ...snapshot, order: recordedOrderSchema });
 export type OrderSnapshot = z.infer<typeof orderSnapshotSchema>;
 
-/** Answer of `GET /api/vendor/{vendorId}/orders`. */
+/** Answer of `GET /api/vendor/{vendorId}/orders`: one page. `asOf` is that of the first page on all of them. */
 export const ordersSnapshotSchema = z.object({
   ...snapshot,
   orders: z.array(recordedOrderSchema),
   /** There are more than the limit. */
   more: z.boolean(),
+  /** `after` of the next page; `null` on the last one. */
+  next: z.string().nullable(),
 });
 export type OrdersSnapshot = z.infer<typeof ordersSnapshotSchema>;

@@ -36,9 +36,12 @@ export const newOrderSchema = orderSchema.extend({
 });
 export type NewOrder = z.infer<typeof newOrderSchema>;
 
-/** The same as it is read: a newer version may have added fields, which are kept. */
+/** The same as it is read: a newer version may have added fields, which are kept, and an older one took any text. */
 export const storedNewOrderSchema = newOrderSchema
-  .extend({ items: itemsOf(orderItemSchema.loose()) })
+  .extend({
+    items: itemsOf(orderItemSchema.extend({ name: z.string() }).loose()),
+    note: z.string().optional(),
+  })
   .loose();
 
 /** Where an order is on its way from the buyer to the buyer. */

@@ -37,24 +37,51 @@ const ONE = {
   ),
 };
 
-const OPEN = {
-  name: "orders-read-open",
-  text: atPosition(
-    `SELECT ${ORDER_COLUMNS}, o.body FROM orders o WHERE o.vendor_id = $2 AND o.status = 'placed'
-      ORDER BY o.placed_at, o.order_id LIMIT $3`,
-    `ORDER BY listed."placedAt", listed."orderId"`,
-    SET_ASIDE_OF_VENDOR,
-  ),
+/** A place in a list of orders. It stays where it is: neither of the two ever changes. */
+export interface OrderPlace {
+  readonly placedAt: Date;
+  readonly orderId: OrderId;
+}
+
+// The index brings the orders from `placed_at` on; equal times are few.
+const AFTER = {
+  open: "AND (o.placed_at, o.order_id) > ($4::timestamptz, $5::text)",
+  all: "AND (o.placed_at, o.order_id) < ($4::timestamptz, $5::text)",
 };
 
-const NEWEST = {
-  name: "orders-read-newest",
-  text: atPosition(
-    `SELECT ${ORDER_COLUMNS}, o.body FROM orders o WHERE o.vendor_id = $2
-      ORDER BY o.placed_at DESC, o.order_id DESC LIMIT $3`,
-    `ORDER BY listed."placedAt" DESC, listed."orderId" DESC`,
-    SET_ASIDE_OF_VENDOR,
-  ),
+function openOrders(name: string, after: string) {
+  return {
+    name,
+    text: atPosition(
+      `SELECT ${ORDER_COLUMNS}, o.body FROM orders o WHERE o.vendor_id = $2 AND o.status = 'placed'
+        ${after} ORDER BY o.placed_at, o.order_id LIMIT $3`,
+      `ORDER BY listed."placedAt", listed."orderId"`,
+      SET_ASIDE_OF_VENDOR,
+    ),
+  };
+}
+
+function newestOrders(name: string, after: string) {
+  return {
+    name,
+    text: atPosition(
+      `SELECT ${ORDER_COLUMNS}, o.body FROM orders o WHERE o.vendor_id = $2
+        ${after} ORDER BY o.placed_at DESC, o.order_id DESC LIMIT $3`,
+      `ORDER BY listed."placedAt" DESC, listed."orderId" DESC`,
+      SET_ASIDE_OF_VENDOR,
+    ),
+  };
+}
+
+const LISTS = {
+  open: {
+    first: openOrders("orders-read-open", ""),
+    next: openOrders("orders-read-open-after", AFTER.open),
+  },
+  all: {
+    first: newestOrders("orders-read-newest", ""),
+    next: newestOrders("orders-read-newest-after", AFTER.all),
+  },
 };
 
 const POSITION_ALONE = { name: "orders-position", text: POSITION };
@@ -96,15 +123,24 @@ export async function readOrder(
 }
 
 /**
- * A vendor's orders, `limit` at most: the open ones, the oldest first, or all, the newest first.
+ * A vendor's orders, `limit` at most: the open ones, the oldest first, or all, the newest first; those that follow `after`,
+ * where it is given.
  *
  * @throws {DatabaseUnavailableError}
  */
 export async function listOrders(
   pool: Pool,
-  { vendorId, which, limit }: { vendorId: VendorId; which: "open" | "all"; limit: number },
+  list: {
+    vendorId: VendorId;
+    which: "open" | "all";
+    limit: number;
+    after?: OrderPlace | undefined;
+  },
 ): Promise<OrdersAt> {
-  return await read(pool, which === "open" ? OPEN : NEWEST, [vendorId, limit]);
+  const { vendorId, which, limit, after } = list;
+  const { first, next } = LISTS[which];
+  if (!after) return await read(pool, first, [vendorId, limit]);
+  return await read(pool, next, [vendorId, limit, after.placedAt, after.orderId]);
 }
 
 /** How far the log is projected; `null` while none has been. @throws {DatabaseUnavailableError} */

@@ -11,6 +11,7 @@ import { type Chime, createChime } from "./orders/chime.ts";
 import { isRinging } from "./orders/order-book.ts";
 import { NO_DESK, openOrderDesk } from "./orders/order-desk.ts";
 import { OrdersPanel } from "./orders/orders-panel.tsx";
+import { PanelBoundary } from "./panel-boundary.tsx";
 import { useSession } from "./session.ts";
 import { DeliveryPanel } from "./tracking/delivery-panel.tsx";
 import { NO_TRACKING, openTracking } from "./tracking/tracking-session.ts";
@@ -21,7 +22,7 @@ const RING_EVERY_MS = 4_000;
 const NOTHING_OWN: OwnEntries = { vendor: null, buyer: null, deliveryId: null };
 
 export function App() {
-  const { state: polled } = useSession(pollDirectory, DIRECTORY_LOADING);
+  const { state: polled, session: polling } = useSession(pollDirectory, DIRECTORY_LOADING);
   const [own, setOwn] = useState(NOTHING_OWN);
   const directory = useMemo(() => createDirectory(polled.file, own), [polled.file, own]);
   const [selection, setSelection] = useState(NOTHING_SELECTED);
@@ -34,9 +35,16 @@ export function App() {
   const vendorId = vendor?.vendorId ?? null;
   const buyerId = buyer?.buyerId ?? null;
   const deliveryId = delivery?.deliveryId ?? null;
-  const vendorToken = useToken(vendor);
-  const buyerToken = useToken(buyer);
-  const watcherToken = useToken(delivery && findWatcher(delivery, directory));
+  const readAgain = async () => createDirectory((await polling?.readAgain()) ?? null, own);
+  const newerVendor = async () =>
+    (await readAgain()).vendors.find((it) => it.vendorId === vendorId)?.token ?? null;
+  const newerBuyer = async () =>
+    (await readAgain()).buyers.find((it) => it.buyerId === buyerId)?.token ?? null;
+  const newerWatcher = async () =>
+    (delivery && findWatcher(delivery, await readAgain())?.token) ?? null;
+  const vendorToken = useToken(vendor, newerVendor);
+  const buyerToken = useToken(buyer, newerBuyer);
+  const watcherToken = useToken(delivery && findWatcher(delivery, directory), newerWatcher);
 
   const chime = useRef<Chime | null>(null);
   const [sounding, setSounding] = useState(false);
@@ -75,7 +83,7 @@ export function App() {
     }, [buyerId, buyerToken]),
     NO_CHAT,
   );
-  const { state: tracking } = useSession(
+  const tracking = useSession(
     useMemo(() => {
       if (!deliveryId || !watcherToken) return null;
       return () => openTracking({ deliveryId, token: watcherToken });
@@ -131,72 +139,94 @@ export function App() {
   }
   return (
     <div className="page">
-      <Toolbar
-        directory={directory}
-        phase={polled.phase}
-        selection={selection}
-        follow={follow}
-        onFollow={setFollow}
-        onOwn={adoptOwn}
-        onVendor={(picked) =>
-          // Who follows gets that vendor's own conversation and delivery with it.
-          setSelection((current) => ({
-            ...(follow ? NOTHING_SELECTED : current),
-            vendorId: picked,
-            vendorSettled: true,
-          }))
-        }
-        onBuyer={(picked) => {
-          setFollow(false);
-          setSelection((current) => ({ ...current, buyerId: picked }));
-        }}
-        onDelivery={(picked) => {
-          setFollow(false);
-          setSelection((current) => ({ ...current, deliveryId: picked, deliveryOverSince: null }));
-        }}
-      />
+      <PanelBoundary title="Localstreet" className="toolbar">
+        <Toolbar
+          directory={directory}
+          phase={polled.phase}
+          selection={selection}
+          follow={follow}
+          onFollow={setFollow}
+          onOwn={adoptOwn}
+          onVendor={(picked) =>
+            // Who follows gets that vendor's own conversation and delivery with it.
+            setSelection((current) => ({
+              ...(follow ? NOTHING_SELECTED : current),
+              vendorId: picked,
+              vendorSettled: true,
+            }))
+          }
+          onBuyer={(picked) => {
+            setFollow(false);
+            setSelection((current) => ({ ...current, buyerId: picked }));
+          }}
+          onDelivery={(picked) => {
+            setFollow(false);
+            setSelection((current) => ({
+              ...current,
+              deliveryId: picked,
+              deliveryOverSince: null,
+            }));
+          }}
+        />
+      </PanelBoundary>
       <main className="board">
         {vendor && (
-          <OrdersPanel
-            state={desk.state}
-            desk={desk.session}
-            vendorName={vendor.name}
-            vendorStreet={vendor.street}
-            nameOfBuyer={nameOfBuyer}
-            sounding={sounding}
-            onSound={turnSound}
-          />
+          <PanelBoundary title="Orders" className="orders" onRetry={desk.reopen}>
+            <OrdersPanel
+              state={desk.state}
+              desk={desk.session}
+              vendorName={vendor.name}
+              vendorStreet={vendor.street}
+              nameOfBuyer={nameOfBuyer}
+              sounding={sounding}
+              onSound={turnSound}
+            />
+          </PanelBoundary>
         )}
-        <DeliveryPanel
-          delivery={delivery}
-          vendor={directory.vendors.find((it) => it.vendorId === listed?.vendorId) ?? null}
-          buyerName={listed && nameOfBuyer(listed.buyerId)}
-          tracking={tracking}
-        />
+        <PanelBoundary title="Delivery" className="delivery" onRetry={tracking.reopen}>
+          <DeliveryPanel
+            delivery={delivery}
+            vendor={directory.vendors.find((it) => it.vendorId === listed?.vendorId) ?? null}
+            buyerName={listed && nameOfBuyer(listed.buyerId)}
+            tracking={tracking.state}
+          />
+        </PanelBoundary>
         <div className="chats">
           {vendor && (
-            <ChatWindow
-              side="vendor"
-              ownName={vendor.name}
-              otherName={buyer?.name ?? "a buyer"}
-              vendorId={vendor.vendorId}
-              buyerId={buyerId}
-              chat={vendorChat.state}
-              session={vendorChat.session}
-              onDraft={setVendorDraft}
-            />
+            <PanelBoundary
+              title={`Chat of ${vendor.name}`}
+              className="chat chat-vendor"
+              onRetry={vendorChat.reopen}
+            >
+              <ChatWindow
+                side="vendor"
+                ownName={vendor.name}
+                otherName={buyer?.name ?? "a buyer"}
+                vendorId={vendor.vendorId}
+                buyerId={buyerId}
+                chat={vendorChat.state}
+                session={vendorChat.session}
+                onDraft={setVendorDraft}
+              />
+            </PanelBoundary>
           )}
           {buyer && (
-            <ChatWindow
-              side="buyer"
-              ownName={buyer.name}
-              otherName={vendor?.name ?? "a vendor"}
-              vendorId={vendorId}
-              buyerId={buyer.buyerId}
-              chat={buyerChat.state}
-              session={buyerChat.session}
-              onDraft={setBuyerDraft}
-            />
+            <PanelBoundary
+              title={`Chat of ${buyer.name}`}
+              className="chat chat-buyer"
+              onRetry={buyerChat.reopen}
+            >
+              <ChatWindow
+                side="buyer"
+                ownName={buyer.name}
+                otherName={vendor?.name ?? "a vendor"}
+                vendorId={vendorId}
+                buyerId={buyer.buyerId}
+                chat={buyerChat.state}
+                session={buyerChat.session}
+                onDraft={setBuyerDraft}
+              />
+            </PanelBoundary>
           )}
         </div>
       </main>

@@ -14,17 +14,31 @@ export function explainRefusal(code: string): string {
   return REFUSALS[code] ?? code;
 }
 
-/** The state of one connection, as it is. `of` names the connection for those who do not see where the chip stands. */
-export function ConnectionChip({ state, of }: { state: ConnectionState; of: string }) {
+/**
+ * The state of one connection, as it is, and beside it how much of what came could not be read. `of` names the connection
+ * for those who do not see where the chip stands.
+ */
+export function ConnectionChip(props: { state: ConnectionState; of: string; unreadable: number }) {
+  const { state, of, unreadable } = props;
   const { tone, text, spoken, reason } = describe(state);
   return (
-    <span className={`chip chip-${tone}`} title={reason}>
-      <span className="chip-dot" aria-hidden="true" />
-      <span className="visually-hidden" role="status">{`${of}: ${spoken ?? text}`}</span>
-      <span aria-hidden="true">
-        {state.phase === "waiting" ? <Countdown until={state.nextAttemptAt} /> : text}
+    <>
+      {unreadable > 0 && (
+        <span
+          className="chip chip-waiting"
+          title="Sent by the platform, and not as this page expects"
+        >
+          {`${unreadable} could not be read`}
+        </span>
+      )}
+      <span className={`chip chip-${tone}`} title={reason}>
+        <span className="chip-dot" aria-hidden="true" />
+        <span className="visually-hidden" role="status">{`${of}: ${spoken ?? text}`}</span>
+        <span aria-hidden="true">
+          {state.phase === "waiting" ? <Countdown until={state.nextAttemptAt} /> : text}
+        </span>
       </span>
-    </span>
+    </>
   );
 }
 

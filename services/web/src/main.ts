@@ -5,7 +5,10 @@ import "./app.css";
 import { createElement, StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./app.tsx";
+import { PanelBoundary } from "./panel-boundary.tsx";
 
 const root = document.getElementById("root");
 if (!root) throw new Error("the page has no element #root");
-createRoot(root).render(createElement(StrictMode, null, createElement(App)));
+// The panels have boundaries of their own; this one is for what lies between them.
+const boundary = { title: "Localstreet", className: "page-failed", children: createElement(App) };
+createRoot(root).render(createElement(StrictMode, null, createElement(PanelBoundary, boundary)));

@@ -15,6 +15,9 @@ interface Message {
   readonly clientMessageId: string;
   readonly seq: number;
   readonly content: string;
+  readonly senderId: string;
+  readonly side: "buyer" | "vendor";
+  readonly createdAt: string;
 }
 
 interface Conversation {
@@ -55,7 +58,7 @@ export function createLyingChat(
 
   function push(conversation: Conversation, message: Message, except?: WebSocket): void {
     const { conversationId } = conversation;
-    const frame = { type: "message", conversationId, ...message };
+    const frame = { type: "message", conversationId, orderId: null, ...message };
     for (const [socket, bearer] of sockets) {
       if (socket === except) continue;
       if (!isOf(bearer, conversation)) {
@@ -87,10 +90,18 @@ export function createLyingChat(
     if (!known && liar.once("leaves a number out", 6)) conversation.lastSeq += 1;
     if (!known && !liar.once("gives a number twice", 6)) conversation.lastSeq += 1;
     const seq = conversation.lastSeq;
-    const message = known ?? { messageId: randomUUID(), clientMessageId, seq, content };
+    const message: Message = known ?? {
+      messageId: randomUUID(),
+      clientMessageId,
+      seq,
+      content,
+      senderId: bearer.sub,
+      side: bearer.role === "buyer" ? "buyer" : "vendor",
+      createdAt: new Date().toISOString(),
+    };
     const { messageId } = message;
     const ack = { type: "ack", conversationId, clientMessageId, messageId, seq: message.seq };
-    const reply = { ...ack, createdAt: new Date().toISOString(), duplicate: known !== undefined };
+    const reply = { ...ack, createdAt: message.createdAt, duplicate: known !== undefined };
     sendFrame(socket, { ...reply, ...(frame.ref ? { ref: frame.ref } : {}) });
     if (known) return;
     if (liar.once("acknowledges a message before it is stored, and loses it", 6)) return;

@@ -91,7 +91,13 @@ export async function startLyingServer(lie: string | null): Promise<LyingServer>
       if (frame.type === "authenticate") {
         bearer = bearerOf(String(frame.token));
         if (isChat) chat.join(socket, bearer);
-        sendFrame(socket, { type: "authenticated", ref: frame.ref ?? 0, pingIntervalMs: 25_000 });
+        sendFrame(socket, {
+          type: "authenticated",
+          ref: frame.ref ?? 0,
+          userId: bearer.sub,
+          expiresAt: "2030-01-01T00:00:00.000Z",
+          pingIntervalMs: 25_000,
+        });
       } else if (bearer && isChat) chat.takeMessage(socket, bearer, frame);
       else if (bearer) tracking.watch(socket, bearer, frame);
     });

@@ -1,13 +1,6 @@
 import type { WebSocket } from "ws";
 import type { Liar } from "./liar.ts";
-import {
-  type ApiAnswer,
-  type ApiRequest,
-  type Bearer,
-  type Frame,
-  NOT_FOUND,
-  sendFrame,
-} from "./wire.ts";
+import { type ApiAnswer, type ApiRequest, type Bearer, type Frame, sendFrame } from "./wire.ts";
 
 interface Delivery {
   readonly driverId: string;
@@ -38,7 +31,8 @@ export function createLyingTracking(liar: Liar) {
       const driverId = path[1] ?? "";
       const older = positions.get(driverId);
       if (liar.always("keeps the last positions to itself") && older) return { status: 204 };
-      const position = { ...body, timestamp: new Date().toISOString() };
+      const unmeasured = { accuracy: null, heading: null, speed: null };
+      const position = { ...unmeasured, ...body, timestamp: new Date().toISOString() };
       positions.set(driverId, position);
       for (const [socket, deliveryId] of watches) {
         if (deliveries.get(deliveryId)?.driverId !== driverId) {
@@ -64,7 +58,8 @@ export function createLyingTracking(liar: Liar) {
       const isOf =
         role === "buyer" ? sub === delivery?.buyerId : vendors.includes(delivery?.vendorId ?? "");
       if (!delivery || !isOf) {
-        sendFrame(socket, { type: "error", ...ref, ...NOT_FOUND.body, retryable: false });
+        const refusal = { code: "not-found", message: "not found", retryable: false };
+        sendFrame(socket, { type: "error", ...ref, ...refusal });
         return;
       }
       watches.set(socket, deliveryId);

@@ -19,6 +19,7 @@ import type { FastifyRequest } from "fastify";
 import { z } from "zod";
 import type { NotificationConfig } from "../config.ts";
 import { createPositionWatch } from "../record/position-watch.ts";
+import { encodeOrdersCursor, parseOrdersCursor } from "./orders-cursor.ts";
 
 const vendorSchema = z.object({ vendorId: vendorIdSchema });
 const orderSchema = z.object({ vendorId: vendorIdSchema, orderId: orderIdSchema });
@@ -32,22 +33,37 @@ export function registerOrdersRoutes(
 ): void {
   const most = config.ORDERS_LISTED;
   const watch = createPositionWatch({ pool, waiting: config.ORDERS_WAITING });
-  const querySchema = z.strictObject({
-    state: z.enum(["open", "all"]).default("open"),
-    limit: z.coerce.number().int().min(1).max(most).default(Math.min(DEFAULT_LIMIT, most)),
-  });
+  const querySchema = z
+    .strictObject({
+      state: z.enum(["open", "all"]).default("open"),
+      limit: z.coerce.number().int().min(1).max(most).default(Math.min(DEFAULT_LIMIT, most)),
+      after: z.string().transform(parseOrdersCursor).optional(),
+    })
+    .refine(({ state, after }) => after === undefined || after?.state === state, {
+      message: "must be the `next` of a page of the same list",
+      path: ["after"],
+    });
 
   http.get("/api/vendor/:vendorId/orders", async (request): Promise<OrdersSnapshot> => {
     const { vendorId } = await authorize(request, vendorSchema);
-    const { state, limit } = parseRequest(querySchema, request.query, "The query");
+    const query = parseRequest(querySchema, request.query, "The query");
+    const { state, limit } = query;
+    const after = query.after ?? undefined;
     // One more than asked for says whether there are more.
-    const { orders, ...snapshot } = await readCurrent(vendorId, () =>
-      listOrders(pool, { vendorId, which: state, limit: limit + 1 }),
+    const { orders, asOf, current } = await readCurrent(vendorId, () =>
+      listOrders(pool, { vendorId, which: state, limit: limit + 1, after }),
     );
+    // A page tells what has happened since the first one too: the stream tells it again, and then it changes nothing.
+    const from = after?.asOf ?? asOf;
+    const page = orders.slice(0, limit);
+    const last = page.at(-1);
+    const more = orders.length > limit;
     return {
-      ...snapshot,
-      orders: orders.slice(0, limit).map(toRecordedOrder),
-      more: orders.length > limit,
+      asOf: from,
+      current,
+      orders: page.map(toRecordedOrder),
+      more,
+      next: more && last ? encodeOrdersCursor({ state, asOf: from, ...last }) : null,
     };
   });
 

@@ -3,13 +3,16 @@ import { openSocket, type PushFrame, SocketError } from "@localstreet/client/soc
 import {
   type ChatSide,
   type Conversation,
+  chatMessageSchema,
+  conversationSchema,
   conversationsPageSchema,
   messagesPageSchema,
 } from "@localstreet/contracts/chat";
 import type { ClientMessageId, ConversationId, VendorId } from "@localstreet/contracts/ids";
 import { raise } from "@localstreet/contracts/raise";
-import { fetchJson } from "../fetch-json.ts";
+import { fetchJson, type PageToken } from "../fetch-json.ts";
 import { randomId } from "../random-id.ts";
+import { readableRows } from "../readable-rows.ts";
 import type { Session } from "../session.ts";
 import { createStore } from "../store.ts";
 import { hasHole, lastWholeSeq, mergeMessages, type Thread } from "./thread.ts";
@@ -35,6 +38,8 @@ export interface ChatState {
   readonly newestId: ConversationId | null;
   /** The history could not be fetched; it is tried again. */
   readonly historyMissing: boolean;
+  /** Frames, messages and conversations that could not be read. */
+  readonly unreadable: number;
 }
 
 export const NO_CHAT: ChatState = {
@@ -44,7 +49,13 @@ export const NO_CHAT: ChatState = {
   outgoing: [],
   newestId: null,
   historyMissing: false,
+  unreadable: 0,
 };
+
+const readableConversations = conversationsPageSchema.extend({
+  conversations: readableRows(conversationSchema),
+});
+const readableMessages = messagesPageSchema.extend({ messages: readableRows(chatMessageSchema) });
 
 export interface ChatSession extends Session<ChatState> {
   /** Fetches the newest messages of a conversation and keeps them whole from now on. */
@@ -58,7 +69,7 @@ const HISTORY = 50;
 const RETRY_MS = 3_000;
 
 /** One person's chats on one connection (PROTOCOL.md C1 to C9). */
-export function openChat(options: { token: string | (() => string); side: ChatSide }): ChatSession {
+export function openChat(options: { token: PageToken; side: ChatSide }): ChatSession {
   const { token, side } = options;
   const store = createStore<ChatState>(NO_CHAT);
   const update = (change: Partial<ChatState>) => store.set({ ...store.get(), ...change });
@@ -68,38 +79,48 @@ export function openChat(options: { token: string | (() => string); side: ChatSi
   let retryTimer: ReturnType<typeof setTimeout> | undefined;
   let catchingUp = false;
   let catchUpAgain = false;
+  let unreadableFrames = 0;
 
   const get = <S extends Parameters<typeof fetchJson>[1]>(path: string, schema: S) =>
     fetchJson(`/api/chat/conversations${path}`, schema, {
-      token: typeof token === "string" ? token : token(),
+      token,
       signal: closing.signal,
     });
 
   async function fetchMissing(): Promise<void> {
-    const { conversations } = await get("", conversationsPageSchema);
+    const page = await get("", readableConversations);
+    const { rows: conversations } = page.conversations;
     const withMessages = conversations.find(({ lastSeq }) => lastSeq > 0);
     const newestId = store.get().newestId ?? withMessages?.conversationId ?? null;
     update({ conversations, newestId });
+    let unreadable = page.conversations.unreadable.length;
     for (const conversationId of opened) {
       const listed = conversations.find((it) => it.conversationId === conversationId);
-      await fetchThread(conversationId, listed?.lastSeq ?? 0);
+      unreadable += await fetchThread(conversationId, listed?.lastSeq ?? 0);
     }
+    update({ unreadable: unreadableFrames + unreadable });
   }
 
-  async function fetchThread(conversationId: ConversationId, lastSeq: number): Promise<void> {
+  /** @returns how many of its messages could not be read. */
+  async function fetchThread(conversationId: ConversationId, lastSeq: number): Promise<number> {
     const thread = (): Thread =>
       store.get().threads.get(conversationId) ?? {
         afterSeq: Math.max(0, lastSeq - HISTORY),
         messages: [],
       };
+    let unreadable = 0;
+    let afterSeq = lastWholeSeq(thread());
     for (;;) {
-      const afterSeq = lastWholeSeq(thread());
-      const page = await get(
+      const { messages, more } = await get(
         `/${conversationId}/messages?afterSeq=${afterSeq}&limit=200`,
-        messagesPageSchema,
+        readableMessages,
       );
-      setThread(conversationId, mergeMessages(thread(), page.messages));
-      if (!page.more || lastWholeSeq(thread()) === afterSeq) return;
+      setThread(conversationId, mergeMessages(thread(), messages.rows));
+      unreadable += messages.unreadable.length;
+      // Behind a message that cannot be read the others are fetched all the same.
+      const readTo = unreadable === 0 ? lastWholeSeq(thread()) : messages.rows.at(-1)?.seq;
+      if (!more || readTo === undefined || readTo <= afterSeq) return unreadable;
+      afterSeq = readTo;
     }
   }
 
@@ -110,6 +131,7 @@ export function openChat(options: { token: string | (() => string); side: ChatSi
   /** Fetches until nothing that was asked for meanwhile is missing; tries again later when it fails. */
   function catchUp(): void {
     clearTimeout(retryTimer);
+    retryTimer = undefined;
     if (catchingUp) {
       catchUpAgain = true;
       return;
@@ -199,6 +221,12 @@ export function openChat(options: { token: string | (() => string); side: ChatSi
     url: new URL("/api/chat/ws", location.href.replace(/^http/, "ws")).href,
     token,
     onFrame: receive,
+    onUnreadable() {
+      unreadableFrames += 1;
+      update({ unreadable: store.get().unreadable + 1 });
+      // It may have been a message: the history has it. Many in a row are fetched at once.
+      if (!catchingUp && retryTimer === undefined) retryTimer = setTimeout(catchUp, RETRY_MS);
+    },
     onState(connection) {
       update({ connection });
       if (connection.phase !== "open") return;

@@ -46,7 +46,11 @@ export function ChatWindow(props: {
             {side === "buyer" ? "buyer" : "vendor"}, to {otherName}
           </p>
         </div>
-        <ConnectionChip state={chat.connection} of={`Chat of ${ownName}`} />
+        <ConnectionChip
+          state={chat.connection}
+          of={`Chat of ${ownName}`}
+          unreadable={chat.unreadable}
+        />
       </header>
       <MessageList
         side={side}

@@ -11,14 +11,15 @@ import { timestampSchema } from "@localstreet/contracts/order";
 import { deliveryStatusSchema } from "@localstreet/contracts/tracking";
 import { z } from "zod";
 import type { Place } from "../map/projection.ts";
+import { readableRows } from "../readable-rows.ts";
 
 const placeSchema = z.object({ lat: z.number(), lng: z.number() });
 
 /** `/demo/directory.json`: who there is to look at, with tokens. The simulator of a local platform writes it. */
-export const directoryFileSchema = z.object({
+const entriesSchema = z.object({
   city: z.string(),
   updatedAt: timestampSchema,
-  vendors: z.array(
+  vendors: readableRows(
     placeSchema.extend({
       vendorId: vendorIdSchema,
       name: z.string(),
@@ -27,8 +28,8 @@ export const directoryFileSchema = z.object({
       token: z.string(),
     }),
   ),
-  buyers: z.array(z.object({ buyerId: personIdSchema, name: z.string(), token: z.string() })),
-  deliveries: z.array(
+  buyers: readableRows(z.object({ buyerId: personIdSchema, name: z.string(), token: z.string() })),
+  deliveries: readableRows(
     z.object({
       deliveryId: deliveryIdSchema,
       orderId: orderIdSchema,
@@ -40,6 +41,17 @@ export const directoryFileSchema = z.object({
     }),
   ),
 });
+export const directoryFileSchema = entriesSchema.transform((file) => ({
+  ...file,
+  vendors: file.vendors.rows,
+  buyers: file.buyers.rows,
+  deliveries: file.deliveries.rows,
+  /** Entries that could not be read. */
+  unreadable:
+    file.vendors.unreadable.length +
+    file.buyers.unreadable.length +
+    file.deliveries.unreadable.length,
+}));
 export type DirectoryFile = z.infer<typeof directoryFileSchema>;
 export type ListedDelivery = DirectoryFile["deliveries"][number];
 
@@ -68,6 +80,8 @@ export interface Delivery {
 
 export interface Directory {
   readonly city: string | null;
+  /** Entries that could not be read. */
+  readonly unreadable: number;
   readonly vendors: readonly Vendor[];
   readonly buyers: readonly Buyer[];
   /** Oldest first. */
@@ -111,7 +125,8 @@ export function createDirectory(file: DirectoryFile | null, own: OwnEntries): Di
   if (own.deliveryId && !deliveries.some(({ deliveryId }) => deliveryId === own.deliveryId)) {
     deliveries.unshift({ deliveryId: own.deliveryId, listed: null });
   }
-  return { city: file?.city ?? null, vendors, buyers, deliveries };
+  const { city = null, unreadable = 0 } = file ?? {};
+  return { city, unreadable, vendors, buyers, deliveries };
 }
 
 /** Whose token may watch a delivery: its buyer's, else its vendor's; of one without a listing, those typed in. */

@@ -1,5 +1,6 @@
 import { raise } from "@localstreet/contracts/raise";
-import { fetchJson, HttpError } from "../fetch-json.ts";
+import { fetchJson } from "../fetch-json.ts";
+import { HttpError } from "../http-error.ts";
 import type { Session } from "../session.ts";
 import { createStore } from "../store.ts";
 import { type DirectoryFile, directoryFileSchema } from "./directory.ts";
@@ -17,8 +18,13 @@ export const DIRECTORY_LOADING: DirectoryState = { phase: "loading", file: null 
 
 const POLL_MS = 2_000;
 
+export interface DirectoryPolling extends Session<DirectoryState> {
+  /** Reads it at once, and says what it holds now; `null` when there is none. */
+  readAgain(): Promise<DirectoryFile | null>;
+}
+
 /** Reads `/demo/directory.json` now and every two seconds. */
-export function pollDirectory(): Session<DirectoryState> {
+export function pollDirectory(): DirectoryPolling {
   const store = createStore<DirectoryState>(DIRECTORY_LOADING);
   const closing = new AbortController();
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -39,12 +45,17 @@ export function pollDirectory(): Session<DirectoryState> {
     }
   }
 
-  async function poll(): Promise<void> {
+  async function readAgain(): Promise<DirectoryFile | null> {
     const next = await read();
-    if (closing.signal.aborted) return;
+    if (closing.signal.aborted) return null;
     const known = store.get();
     if (known.phase !== next.phase || known.file !== next.file) store.set(next);
-    timer = setTimeout(pollAlone, POLL_MS);
+    return next.file;
+  }
+
+  async function poll(): Promise<void> {
+    await readAgain();
+    if (!closing.signal.aborted) timer = setTimeout(pollAlone, POLL_MS);
   }
   function pollAlone(): void {
     poll().catch(raise);
@@ -53,6 +64,7 @@ export function pollDirectory(): Session<DirectoryState> {
 
   return {
     store,
+    readAgain,
     close() {
       closing.abort();
       clearTimeout(timer);

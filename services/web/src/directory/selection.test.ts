@@ -23,6 +23,7 @@ function directory(...deliveries: Delivery[]): Directory {
   const shared = { token: "t", ownToken: false };
   return {
     city: "Gothenburg",
+    unreadable: 0,
     vendors: ["vendor-1", "vendor-2"].map((vendorId) => ({
       ...shared,
       vendorId: id(vendorId),

@@ -44,7 +44,9 @@ export function Toolbar(props: {
         </svg>
         <div>
           <h1>Localstreet</h1>
-          <p>{phase === "unreachable" ? "The platform does not answer" : (directory.city ?? "")}</p>
+          <p>
+            {phase === "unreachable" ? "The platform does not answer" : describeCity(directory)}
+          </p>
         </div>
       </div>
       <div className="pickers">
@@ -118,6 +120,12 @@ function OwnToken({ onUse }: { onUse(own: OwnEntries): void }) {
       </div>
     </details>
   );
+}
+
+function describeCity({ city, unreadable }: Directory): string {
+  if (unreadable === 0) return city ?? "";
+  const entries = unreadable === 1 ? "1 entry" : `${unreadable} entries`;
+  return `${city ?? ""} · ${entries} could not be read`;
 }
 
 function nameDelivery({ deliveryId, listed }: Delivery, directory: Directory): string {

@@ -11,55 +11,87 @@ import {
   summarySchema,
 } from "@localstreet/contracts/dashboard";
 import type { OrderId, VendorId } from "@localstreet/contracts/ids";
-import type { Acknowledgement, NewOrder } from "@localstreet/contracts/order";
-import { acknowledgedSchema, ordersSnapshotSchema } from "@localstreet/contracts/order-answers";
-import {
-  type ResumeEvent,
-  resumeEventSchema,
-  type VendorEventKind,
-  vendorEventSchemas,
-} from "@localstreet/contracts/vendor-events";
+import type { NewOrder, OrderDecision } from "@localstreet/contracts/order";
+import { acknowledgedSchema } from "@localstreet/contracts/order-answers";
+import { type ResumeEvent, resumeEventSchema } from "@localstreet/contracts/vendor-events";
 import type { z } from "zod";
-import { fetchJson, HttpError } from "../fetch-json.ts";
+import { explainFailure } from "../explain-failure.ts";
+import { fetchJson, type PageToken } from "../fetch-json.ts";
+import { HttpError } from "../http-error.ts";
 import type { Session } from "../session.ts";
 import { createStore } from "../store.ts";
-import { applyEvent, isOpen, type OrderBook, type OrderEvent, readRecord } from "./order-book.ts";
+import {
+  applyDecision,
+  applyEvent,
+  isOpen,
+  type OrderBook,
+  type OrderEvent,
+  readRecord,
+} from "./order-book.ts";
+import { isOrderEvent, parseJson, parseOrderEvent } from "./order-event.ts";
+import { readOrders } from "./read-orders.ts";
+import { createOrderTeller } from "./tell-orders.ts";
+import { UnreadOrders } from "./unread-orders.ts";
 
 export type Answer = "accepted" | "rejected";
+
+/** An answer that did not arrive, or nobody knows whether it did. */
+export interface FailedAnswer {
+  readonly answer: Answer;
+  /** The end of a sentence. */
+  readonly why: string;
+}
 
 export interface DeskState {
   readonly connection: ConnectionState;
   readonly book: OrderBook;
-  /** What was placed before the page began to listen is in the book. */
-  readonly isWhole: boolean;
+  /**
+   * `whole`: what was placed before the page began to listen is in the book. `behind`: something has been missed, and the
+   * record is read for it. `unread`: the record could not be read; it is tried again.
+   */
+  readonly record: "reading" | "whole" | "behind" | "unread";
+  /** More orders wait than the page has read. */
+  readonly hasMore: boolean;
+  /** Orders that the platform has told of, and that could not be read. */
+  readonly unreadOrders: number;
+  /** Something else of the stream that could not be read: figures, lines of the shop. */
+  readonly unreadable: number;
   readonly summary: Summary | null;
   /** Newest first. */
   readonly activity: readonly { readonly key: number; readonly line: ActivityEvent }[];
   /** Answers that are on their way, and those of this page that the server took. */
   readonly answering: ReadonlyMap<OrderId, Answer>;
+  readonly failed: ReadonlyMap<OrderId, FailedAnswer>;
   readonly answeredHere: ReadonlySet<OrderId>;
 }
 
 export const NO_DESK: DeskState = {
   connection: { phase: "connecting" },
   book: new Map(),
-  isWhole: false,
+  record: "reading",
+  hasMore: false,
+  unreadOrders: 0,
+  unreadable: 0,
   summary: null,
   activity: [],
   answering: new Map(),
+  failed: new Map(),
   answeredHere: new Set(),
 };
 
 export interface OrderDesk extends Session<DeskState> {
   /** Somebody looks at the order: it stops ringing on every device. */
   see(orderId: OrderId): void;
+  /** Sends one answer, unless one is under way; when it fails the state says so, and it may be given again. */
   answer(orderId: OrderId, answer: Answer): void;
 }
 
 const MAX_LINES = 60;
-const OPEN_ORDERS = 200;
-const RECENT_ORDERS = 30;
-const RETRY_MS = 3_000;
+/** Between two reads of the record at least, and at most when it cannot be read. */
+const READ_EVERY_MS = 3_000;
+const LONGEST_RETRY_MS = 30_000;
+/** Events that cannot be read come in crowds: one read of the record is for all of them. */
+const GATHER_MS = 250;
 /** How long the stream waits for the record at most, so that no order waits for it. */
 const HEAD_START_MS = 1_500;
 
@@ -69,7 +101,7 @@ const HEAD_START_MS = 1_500;
  */
 export function openOrderDesk(options: {
   vendorId: VendorId;
-  token: string | (() => string);
+  token: PageToken;
   /** An order that was placed just now. */
   onOrder(order: NewOrder): void;
   onReminder(): void;
@@ -78,49 +110,91 @@ export function openOrderDesk(options: {
   const store = createStore<DeskState>(NO_DESK);
   const update = (change: Partial<DeskState>) => store.set({ ...store.get(), ...change });
   const closing = new AbortController();
-  const told = new Set<string>();
+  const unread = new UnreadOrders();
+  /** Answers that were sent and may have arrived, though nobody said so. */
+  const uncertain = new Set<OrderId>();
   let stream: EventStream | null = null;
-  let retryTimer: ReturnType<typeof setTimeout> | undefined;
-  let begins = 0;
+  let readTimer: ReturnType<typeof setTimeout> | undefined;
+  let reading = false;
+  /** Something was missed since the read under way has begun. */
+  let lost = false;
+  let failures = 0;
+  let readAtMs = 0;
   let keys = 0;
 
   const request = <S extends z.ZodType>(path: string, schema: S, post?: unknown) =>
     fetchJson(`/api/vendor/${vendorId}/orders${path}`, schema, {
-      token: typeof token === "string" ? token : token(),
+      token,
       signal: closing.signal,
       ...(post === undefined ? {} : { post }),
     });
+  const teller = createOrderTeller({
+    send: (orderId, state) => request(`/${orderId}/ack`, acknowledgedSchema, { state }),
+    matters: isOpenHere,
+  });
+
+  function isOpenHere(orderId: OrderId): boolean {
+    const order = store.get().book.get(orderId);
+    return order !== undefined && isOpen(order);
+  }
 
   /** Reads the record and listens from where it stands; without it too, when it takes long. */
-  async function begin(): Promise<void> {
-    const attempt = ++begins;
-    clearTimeout(retryTimer);
+  async function readRecordOnce(): Promise<void> {
+    clearTimeout(readTimer);
+    readTimer = undefined;
+    reading = true;
+    lost = false;
+    readAtMs = Date.now();
     const headStart = setTimeout(() => {
       if (!stream && !closing.signal.aborted) listen(undefined);
     }, HEAD_START_MS);
+    const known = unread.known();
     try {
-      // What happens between the two is in the second, and comes again: it changes nothing then.
-      const recent = await request(`?state=all&limit=${RECENT_ORDERS}`, ordersSnapshotSchema);
-      const open = await request(`?state=open&limit=${OPEN_ORDERS}`, ordersSnapshotSchema);
-      if (attempt !== begins || closing.signal.aborted) return;
-      const book = readRecord([...recent.orders, ...open.orders]);
-      update({ book, isWhole: true });
+      const record = await readOrders(request);
+      if (closing.signal.aborted) return;
+      failures = 0;
+      if (record.current) unread.explain(known, record.orders, record.unreadable);
+      else lost ||= known.length > 0;
+      update({
+        book: readRecord(record.orders, store.get().book, Date.now()),
+        record: lost ? "behind" : "whole",
+        hasMore: record.more,
+        unreadOrders: unread.countMissing(),
+      });
       acknowledgeShown();
-      listen(recent.asOf);
-    } catch {
-      if (attempt !== begins || closing.signal.aborted) return;
-      update({ isWhole: false });
+      listen(record.asOf);
+      reading = false;
+      if (lost) readLater(READ_EVERY_MS);
+    } catch (error) {
+      if (closing.signal.aborted) return;
+      failures += 1;
+      update({ record: "unread" });
       if (!stream) listen(undefined);
-      beginLater();
+      const waitMs = READ_EVERY_MS * 2 ** Math.min(failures - 1, 5);
+      const retryAfterMs = error instanceof HttpError ? (error.retryAfterMs ?? 0) : 0;
+      reading = false;
+      readLater(Math.min(Math.max(waitMs, retryAfterMs), LONGEST_RETRY_MS));
     } finally {
       clearTimeout(headStart);
     }
   }
 
-  function beginLater(): void {
-    begins += 1;
-    clearTimeout(retryTimer);
-    retryTimer = setTimeout(() => void begin(), RETRY_MS);
+  /** What is under way or waits already is for this one too. */
+  function readLater(waitMs: number): void {
+    if (reading || readTimer !== undefined) return;
+    readTimer = setTimeout(() => void readRecordOnce(), waitMs);
+  }
+
+  function readSoon(): void {
+    clearTimeout(readTimer);
+    readTimer = undefined;
+    readLater(GATHER_MS);
+  }
+
+  function loseTrack(): void {
+    lost = true;
+    if (store.get().record !== "unread") update({ record: "behind" });
+    readLater(Math.max(GATHER_MS, readAtMs + READ_EVERY_MS - Date.now()));
   }
 
   function listen(lastEventId: string | undefined): void {
@@ -132,6 +206,8 @@ export function openOrderDesk(options: {
       onState(connection) {
         // The one that this stream takes the place of closes meanwhile.
         if (connection.phase !== "closed") update({ connection });
+        // The platform is back.
+        if (connection.phase === "open" && failures > 0) readSoon();
       },
       onEvent,
     });
@@ -139,12 +215,35 @@ export function openOrderDesk(options: {
 
   function onEvent(event: StreamEvent): void {
     const { event: kind } = event;
-    if (kind === "resume") read(event, resumeEventSchema, resume);
-    else if (kind === "summary") read(event, summarySchema, (summary) => update({ summary }));
-    else if (kind === "activity") read(event, activityEventSchema, addLine);
-    else if (isEventKind(kind)) {
-      read(event, vendorEventSchemas[kind], (data) => hear({ kind, data } as OrderEvent));
+    if (isOrderEvent(event)) {
+      const parsed = parseOrderEvent(event);
+      if (parsed) hear(parsed);
+      else missOrderEvent(event);
+    } else if (kind === "resume") {
+      const parsed = resumeEventSchema.safeParse(parseJson(event.data));
+      // A verdict that cannot be read may be that something is missing.
+      if (parsed.success) resume(parsed.data);
+      else loseTrack();
+    } else if (kind === "summary") {
+      const parsed = summarySchema.safeParse(parseJson(event.data));
+      if (parsed.success) update({ summary: parsed.data });
+      else countUnreadable();
+    } else if (kind === "activity") {
+      const parsed = activityEventSchema.safeParse(parseJson(event.data));
+      if (parsed.success) addLine(parsed.data);
+      else countUnreadable();
     }
+  }
+
+  /** The stream goes on behind it: what it said is to be had from the record alone. */
+  function missOrderEvent(event: StreamEvent): void {
+    if (!unread.addEvent(event)) return;
+    update({ unreadOrders: unread.countMissing() });
+    loseTrack();
+  }
+
+  function countUnreadable(): void {
+    update({ unreadable: store.get().unreadable + 1 });
   }
 
   function resume({ status }: ResumeEvent): void {
@@ -152,15 +251,13 @@ export function openOrderDesk(options: {
     const isLive = ({ line }: { line: ActivityEvent }) =>
       line.kind === "chat" || line.kind === "delivery";
     update({ activity: store.get().activity.filter(isLive) });
-    if (status !== "gap" && status !== "reset") return;
-    update({ isWhole: false });
-    beginLater();
+    if (status === "gap" || status === "reset") loseTrack();
   }
 
   function hear(event: OrderEvent): void {
     const { book } = store.get();
     const isKnown = book.has(event.data.orderId);
-    update({ book: applyEvent(book, event) });
+    update({ book: applyEvent(book, event, Date.now()) });
     acknowledgeShown();
     if (event.kind === "new-order" && !isKnown) options.onOrder(event.data);
     if (event.kind === "order-reminder") options.onReminder();
@@ -175,73 +272,81 @@ export function openOrderDesk(options: {
 
   function acknowledgeShown(): void {
     for (const [orderId, order] of store.get().book) {
-      if (isOpen(order) && !order.received) void acknowledge(orderId, "received");
+      if (isOpen(order) && !order.received) teller.tell(orderId, "received");
     }
   }
 
-  /** Tells it until the server knows, or it does not matter any more. @returns whether the server took it. */
-  async function acknowledge(orderId: OrderId, state: Acknowledgement): Promise<boolean> {
-    const key = `${orderId} ${state}`;
-    if (told.has(key)) return false;
-    told.add(key);
-    const matters = () => {
-      const order = store.get().book.get(orderId);
-      return order !== undefined && isOpen(order) && !closing.signal.aborted;
-    };
-    while (matters()) {
-      try {
-        await request(`/${orderId}/ack`, acknowledgedSchema, { state });
-        return true;
-      } catch (error) {
-        // Somebody else was first, or it is not ours to answer: the stream says what became of it.
-        if (error instanceof HttpError && error.status < 500 && error.status !== 429) return false;
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-      }
-    }
-    return false;
+  async function answer(orderId: OrderId, given: Answer): Promise<void> {
+    if (store.get().answering.has(orderId) || !isOpenHere(orderId)) return;
+    update({
+      answering: new Map(store.get().answering).set(orderId, given),
+      failed: without(store.get().failed, orderId),
+    });
+    const outcome = await sendAnswer(orderId, given);
+    const { book, answering, failed, answeredHere } = store.get();
+    const decision = outcome.kind === "failed" ? null : outcome.decision;
+    update({
+      answering: without(answering, orderId),
+      // The stream may be away: the card says what this page was told.
+      book: decision ? applyDecision(book, orderId, decision, Date.now()) : book,
+      failed:
+        outcome.kind === "failed"
+          ? stillThere(failed, book).set(orderId, { answer: given, why: outcome.why })
+          : failed,
+      answeredHere:
+        outcome.kind === "taken"
+          ? new Set(stillThere(answeredHere, book).keys()).add(orderId)
+          : answeredHere,
+    });
   }
 
-  void begin();
+  async function sendAnswer(
+    orderId: OrderId,
+    given: Answer,
+  ): Promise<
+    { kind: "taken" | "lost"; decision: OrderDecision } | { kind: "failed"; why: string }
+  > {
+    try {
+      const { duplicate } = await request(`/${orderId}/ack`, acknowledgedSchema, { state: given });
+      const isOwn = !duplicate || uncertain.has(orderId);
+      uncertain.delete(orderId);
+      const decision = { state: given, by: null, at: new Date().toISOString() };
+      return { kind: isOwn ? "taken" : "lost", decision };
+    } catch (error) {
+      const isRefused = error instanceof HttpError && error.status < 500;
+      const winner = isRefused ? error.problem?.winner : undefined;
+      if (winner) return { kind: "lost", decision: winner };
+      if (!isRefused) uncertain.add(orderId);
+      return { kind: "failed", why: explainFailure(error) };
+    }
+  }
+
+  void readRecordOnce();
   return {
     store,
     see(orderId) {
-      const order = store.get().book.get(orderId);
-      if (order && isOpen(order) && !order.seen) void acknowledge(orderId, "seen");
+      if (isOpenHere(orderId) && !store.get().book.get(orderId)?.seen) teller.tell(orderId, "seen");
     },
-    async answer(orderId, answer) {
-      const { answering } = store.get();
-      if (answering.has(orderId)) return;
-      update({ answering: new Map(answering).set(orderId, answer) });
-      const isTaken = await acknowledge(orderId, answer);
-      const left = new Map(store.get().answering);
-      left.delete(orderId);
-      update({ answering: left });
-      if (isTaken) update({ answeredHere: new Set(store.get().answeredHere).add(orderId) });
-    },
+    answer: (orderId, given) => void answer(orderId, given),
     close() {
       closing.abort();
-      clearTimeout(retryTimer);
+      teller.close();
+      clearTimeout(readTimer);
       stream?.close();
     },
   };
 }
 
-function isEventKind(kind: string): kind is VendorEventKind {
-  return Object.hasOwn(vendorEventSchemas, kind);
+function without<V>(map: ReadonlyMap<OrderId, V>, orderId: OrderId): ReadonlyMap<OrderId, V> {
+  const left = new Map(map);
+  left.delete(orderId);
+  return left;
 }
 
-/** Newer servers may send what this page does not know: it is left out. */
-function read<S extends z.ZodType>(
-  event: StreamEvent,
-  schema: S,
-  use: (value: z.infer<S>) => void,
-): void {
-  let data: unknown;
-  try {
-    data = JSON.parse(event.data);
-  } catch {
-    return;
-  }
-  const parsed = schema.safeParse(data);
-  if (parsed.success) use(parsed.data);
+/** What is of orders that the page still shows: those of a day are many. */
+function stillThere<V>(
+  entries: { entries(): Iterable<[OrderId, V]> },
+  book: OrderBook,
+): Map<OrderId, V> {
+  return new Map([...entries.entries()].filter(([orderId]) => book.has(orderId)));
 }

@@ -53,7 +53,13 @@ export function DeliveryPanel(props: {
           <h2 id="delivery-title">Delivery</h2>
           <p>{describeWay(delivery, vendor?.name ?? null, buyerName)}</p>
         </div>
-        {delivery && <ConnectionChip state={tracking.connection} of="Courier" />}
+        {delivery && (
+          <ConnectionChip
+            state={tracking.connection}
+            of="Courier"
+            unreadable={tracking.unreadable}
+          />
+        )}
       </header>
       <CityMap scene={scene} />
       {delivery && (

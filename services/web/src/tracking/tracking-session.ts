@@ -3,6 +3,7 @@ import { openSocket, SocketError } from "@localstreet/client/socket";
 import type { DeliveryId } from "@localstreet/contracts/ids";
 import { raise } from "@localstreet/contracts/raise";
 import { type DeliveryStatus, isFinal, type Position } from "@localstreet/contracts/tracking";
+import type { PageToken } from "../fetch-json.ts";
 import type { Session } from "../session.ts";
 import { createStore } from "../store.ts";
 
@@ -14,6 +15,8 @@ export interface TrackingState {
   readonly positions: readonly Position[];
   /** Why the server refuses to show this delivery: a problem code. */
   readonly refused: string | null;
+  /** Frames that could not be read. */
+  readonly unreadable: number;
 }
 
 export const NO_TRACKING: TrackingState = {
@@ -21,6 +24,7 @@ export const NO_TRACKING: TrackingState = {
   status: null,
   positions: [],
   refused: null,
+  unreadable: 0,
 };
 
 /** Two minutes of a trail, with a fix every 5 s. */
@@ -30,7 +34,7 @@ const RETRY_MS = 3_000;
 /** Watches one delivery until it is over (PROTOCOL.md T5 to T8). */
 export function openTracking(options: {
   deliveryId: DeliveryId;
-  token: string | (() => string);
+  token: PageToken;
 }): Session<TrackingState> {
   const { deliveryId, token } = options;
   const store = createStore<TrackingState>(NO_TRACKING);
@@ -59,8 +63,8 @@ export function openTracking(options: {
       update({ status: watching.status, refused: null });
       if (watching.driver.position) addPosition(watching.driver.position);
     } catch (error) {
-      if (!(error instanceof SocketError)) throw error;
-      if (!error.retryable) update({ refused: error.code });
+      if (!(error instanceof SocketError)) update({ refused: "internal" });
+      else if (!error.retryable) update({ refused: error.code });
       // A lost connection watches again when it is back.
       else if (socket.state.phase === "open")
         retryTimer = setTimeout(watchAgain, error.retryAfterMs ?? RETRY_MS);
@@ -76,6 +80,7 @@ export function openTracking(options: {
       const { status } = store.get();
       if (connection.phase === "open" && !(status && isFinal(status))) watchAgain();
     },
+    onUnreadable: ({ count }) => update({ unreadable: count }),
     onFrame(frame) {
       if (frame.type === "error" || frame.type === "message") return;
       if (frame.deliveryId !== deliveryId) return;
