@@ -121,7 +121,8 @@ async function startStandIn(replica: string, seen: Seen[]): Promise<Server> {
         upgrade: "websocket",
         "sec-websocket-version": "13",
       });
-      return void response.end();
+      response.end();
+      return;
     }
     if (url.includes("/stream")) {
       response.writeHead(200, { "content-type": "text/event-stream" });

@@ -78,7 +78,6 @@ export async function runSearch(options: {
 
 /** What a child needs of this process's surroundings: the settings of a test runner are not for it. */
 function environment(): Record<string, string> {
-  // biome-ignore lint/style/noProcessEnv: handed on to a child, not read
   const { NODE_OPTIONS: _, ...rest } = process.env;
   return rest as Record<string, string>;
 }

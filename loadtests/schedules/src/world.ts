@@ -127,7 +127,7 @@ export class World {
     let opened: Replica | null = null;
     opening.ready.then((replica) => {
       opened = replica;
-    });
+    }, raise);
     for (let round = 0; !opened && round < ROUNDS_AT_MOST; round++) {
       await this.#time.settle();
       for (const connection of opening.connections) this.#answerOnce(connection);
@@ -456,7 +456,7 @@ export class World {
       let told: string | null = null;
       judgeByLog(replica.log, device.subject, id).then(({ status }) => {
         told = status;
-      });
+      }, raise);
       await this.#calm(0);
       if (told !== "complete" && told !== null) {
         const what = `${device.name} with ${id}: complete by memory, ${told} by the log`;

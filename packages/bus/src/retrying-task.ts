@@ -38,7 +38,8 @@ export function createRetryingTask(options: {
   return {
     request() {
       wanted = true;
-      if (!running && !stopped) void loop();
+      if (running || stopped) return;
+      loop().catch((error: unknown) => logger.error({ err: error }, `${what}: broke`));
     },
     stop() {
       stopped = true;

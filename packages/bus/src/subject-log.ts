@@ -44,6 +44,9 @@ export interface SubjectLog {
   forget(): void;
 }
 
+/** A log is not replaced many times in a moment. */
+const END_READS = 3;
+
 /**
  * Opens a log, waiting for ever for its stream to exist.
  *
@@ -57,21 +60,34 @@ export async function openSubjectLog(
   const shared = createSharedPages();
   bulk.onReconnect(() => shared.clear());
 
+  /** `null` when the answers are not of one log: it has just been replaced. */
+  async function readEnd(): Promise<LogEnd | null> {
+    const [bounds, newest] = await Promise.all([
+      log.bounds(),
+      readFromLeader(bus, stream, { last_by_subj: ">" }),
+    ]);
+    const { lastSequence: sequence } = bounds;
+    if (sequence === 0) return { ...bounds, position: LOG_START };
+    // Something came in between, or the newest was deleted.
+    const event = newest?.sequence === sequence ? newest : await log.eventAt(sequence);
+    if (event) return { ...bounds, position: { sequence, mark: event.messageId } };
+    const later = await log.bounds();
+    const isGoneFromIt = sequence < later.firstSequence || later.deleted.includes(sequence);
+    if (later.epoch !== bounds.epoch || !isGoneFromIt) return null;
+    return { ...bounds, position: { sequence, mark: null } };
+  }
+
   const log: SubjectLog = {
     stream,
     head: (subject) => readFromLeader(bus, stream, { last_by_subj: subject }),
     bounds: () => readBounds(bus, stream),
     eventAt: (sequence) => readFromLeader(bus, stream, { seq: sequence }),
     async end() {
-      const [bounds, newest] = await Promise.all([
-        log.bounds(),
-        readFromLeader(bus, stream, { last_by_subj: ">" }),
-      ]);
-      const { lastSequence: sequence } = bounds;
-      if (sequence === 0) return { ...bounds, position: LOG_START };
-      // Something came in between, or the newest was deleted.
-      const event = newest?.sequence === sequence ? newest : await log.eventAt(sequence);
-      return { ...bounds, position: { sequence, mark: event?.messageId ?? null } };
+      for (let attempt = 1; attempt <= END_READS; attempt++) {
+        const end = await readEnd();
+        if (end) return end;
+      }
+      throw new BusUnavailableError(`${stream} changes while its end is read`);
     },
     async fill() {
       const { config, state } = await readStreamInfo(bus, stream);

@@ -35,16 +35,14 @@ export function registerLogMetrics(
     oldest.set(fill?.oldestAgeSeconds ?? Number.NaN);
   }
 
-  async function read(): Promise<void> {
-    try {
-      show(await log.fill());
-    } catch (error) {
+  function read(): void {
+    log.fill().then(show, (error: unknown) => {
       logger.debug({ err: error }, "the log's size could not be read");
       show(null);
-    }
+    });
   }
 
-  void read();
+  read();
   const timer = setInterval(read, READ_EVERY_MS);
   return { close: () => clearInterval(timer) };
 }
