@@ -1,7 +1,7 @@
 import { fork } from "node:child_process";
 import { parseArgs } from "node:util";
 import { MUTANTS, type Mutant } from "./mutants.ts";
-import { runSearch, SearchError } from "./run-search.ts";
+import { runSearch, StuckError } from "./run-search.ts";
 
 const USAGE = `npm run schedules                      searches a million schedules, from a seed of today
 npm run schedules -- --count N         so many
@@ -67,7 +67,7 @@ async function huntMutant(mutant: Mutant): Promise<boolean> {
     isFound = found !== null;
     told = found ? `${found.kind}, after ${schedules} schedules` : `not in ${schedules} schedules`;
   } catch (error) {
-    if (!(error instanceof SearchError)) throw error;
+    if (!(error instanceof StuckError)) throw error;
     told = error.message;
   }
   const seconds = ((performance.now() - startedMs) / 1_000).toFixed(1);

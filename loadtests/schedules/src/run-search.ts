@@ -16,20 +16,22 @@ export interface SearchResult {
   readonly traces?: string;
 }
 
-/** The search itself broke: a promise that was left alone, or a loop without an end. */
-export class SearchError extends Error {
-  override readonly name = "SearchError";
+/** A schedule ran into a loop without an end, or left a promise alone: a violation that ends the search itself. */
+export class StuckError extends Error {
+  override readonly name = "StuckError";
 }
 
 /** A schedule takes milliseconds. One that takes so long has run into a loop, which cannot be interrupted from within. */
 const STUCK_MS = 30_000;
+/** How the search ends when a promise was left alone. */
+const LEFT_ALONE = 2;
 /** Of what a search prints. */
 const OUTPUT_CHARACTERS = 1_000_000;
 
 /**
  * Searches in a process of its own, for time is virtual in it, and under a watchdog.
  *
- * @throws {SearchError}
+ * @throws {StuckError}
  */
 export async function runSearch(options: {
   readonly from: number;
@@ -70,9 +72,10 @@ export async function runSearch(options: {
   child.stderr?.on("data", take);
   const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
   clearTimeout(watchdog);
-  if (isStuck) throw new SearchError(`seed ${seed} does not come to an end`);
+  if (isStuck) throw new StuckError(`seed ${seed} does not come to an end`);
+  if (code === LEFT_ALONE) throw new StuckError(output);
   const line = output.trimEnd().split("\n").at(-1) ?? "";
-  if (!line.startsWith("{")) throw new SearchError(`seed ${seed}: ended with ${code}: ${output}`);
+  if (!line.startsWith("{")) throw new Error(`seed ${seed}: ended with ${code}: ${output}`);
   return JSON.parse(line) as SearchResult;
 }
 

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { judgeByLog } from "@localstreet/bus/judge";
 import type { Following } from "@localstreet/bus/subject-feed";
+import { raise } from "@localstreet/contracts/raise";
 import { encodeSseEvent } from "@localstreet/contracts/sse";
 import {
   LIVE_PREFIX,
