@@ -47,9 +47,10 @@ export interface DeskState {
   readonly book: OrderBook;
   /**
    * `whole`: what was placed before the page began to listen is in the book. `behind`: something has been missed, and the
-   * record is read for it. `unread`: the record could not be read; it is tried again.
+   * record is read for it. `unclear`: the record does not have it either; it is read again. `unread`: the record could not
+   * be read; it is tried again.
    */
-  readonly record: "reading" | "whole" | "behind" | "unread";
+  readonly record: "reading" | "whole" | "behind" | "unclear" | "unread";
   /** More orders wait than the page has read. */
   readonly hasMore: boolean;
   /** Orders that the platform has told of, and that could not be read. */
@@ -119,6 +120,8 @@ export function openOrderDesk(options: {
   /** Something was missed since the read under way has begun. */
   let lost = false;
   let failures = 0;
+  /** Reads in a row after which something was missing still. */
+  let misses = 0;
   let readAtMs = 0;
   let keys = 0;
 
@@ -153,27 +156,27 @@ export function openOrderDesk(options: {
       const record = await readOrders(request);
       if (closing.signal.aborted) return;
       failures = 0;
-      if (record.current) unread.explain(known, record.orders, record.unreadable);
-      else lost ||= known.length > 0;
+      unread.explain(record.current ? known : [], record.orders, record.unreadable);
+      const isUnclear = !record.current && known.length > 0;
+      misses = isUnclear ? misses + 1 : 0;
       update({
         book: readRecord(record.orders, store.get().book, Date.now()),
-        record: lost ? "behind" : "whole",
+        record: isUnclear ? "unclear" : lost ? "behind" : "whole",
         hasMore: record.more,
         unreadOrders: unread.countMissing(),
       });
       acknowledgeShown();
       listen(record.asOf);
       reading = false;
-      if (lost) readLater(READ_EVERY_MS);
+      if (isUnclear || lost) readLater(growing(misses));
     } catch (error) {
       if (closing.signal.aborted) return;
       failures += 1;
       update({ record: "unread" });
       if (!stream) listen(undefined);
-      const waitMs = READ_EVERY_MS * 2 ** Math.min(failures - 1, 5);
       const retryAfterMs = error instanceof HttpError ? (error.retryAfterMs ?? 0) : 0;
       reading = false;
-      readLater(Math.min(Math.max(waitMs, retryAfterMs), LONGEST_RETRY_MS));
+      readLater(Math.min(Math.max(growing(failures), retryAfterMs), LONGEST_RETRY_MS));
     } finally {
       clearTimeout(headStart);
     }
@@ -193,7 +196,7 @@ export function openOrderDesk(options: {
 
   function loseTrack(): void {
     lost = true;
-    if (store.get().record !== "unread") update({ record: "behind" });
+    if (store.get().record === "whole") update({ record: "behind" });
     readLater(Math.max(GATHER_MS, readAtMs + READ_EVERY_MS - Date.now()));
   }
 
@@ -335,6 +338,11 @@ export function openOrderDesk(options: {
       stream?.close();
     },
   };
+}
+
+/** The wait after so many attempts without success. */
+function growing(attempts: number): number {
+  return Math.min(READ_EVERY_MS * 2 ** Math.max(0, attempts - 1), LONGEST_RETRY_MS);
 }
 
 function without<V>(map: ReadonlyMap<OrderId, V>, orderId: OrderId): ReadonlyMap<OrderId, V> {

@@ -127,6 +127,9 @@ function explainHoles({ book, record, hasMore, unreadOrders }: DeskState): strin
     holes.push("Earlier orders cannot be read at the moment. New ones come at once.");
   }
   if (record === "behind") holes.push("Something was missed. The orders are read again…");
+  if (record === "unclear") {
+    holes.push("Something that was said of the orders cannot be read. It is tried again.");
+  }
   if (hasMore) holes.push("More orders wait than are shown here.");
   return holes;
 }

@@ -1,10 +1,13 @@
-import { ordersSnapshotSchema, type RecordedOrder } from "@localstreet/contracts/order-answers";
+import {
+  ordersSnapshotSchema,
+  type RecordedOrder,
+  recordedOrderSchema,
+} from "@localstreet/contracts/order-answers";
 import { z } from "zod";
 import { readableRows } from "../readable-rows.ts";
-import { readableOrderSchema } from "./order-event.ts";
 
 const pageSchema = ordersSnapshotSchema.extend({
-  orders: readableRows(readableOrderSchema),
+  orders: readableRows(recordedOrderSchema),
   // An older server has no further pages.
   next: z.string().nullable().default(null),
 });
@@ -13,7 +16,7 @@ const pageSchema = ordersSnapshotSchema.extend({
 export interface ReadOrders {
   /** From where the stream makes it whole. */
   readonly asOf: string;
-  /** It holds everything that was stored when it was asked for, and `asOf` is behind that. */
+  /** It holds everything that was stored when it was asked for, nothing set aside (S44), and `asOf` is behind that. */
   readonly current: boolean;
   readonly orders: readonly RecordedOrder[];
   /** Rows that could not be read, of each of the two lists. */
