@@ -53,23 +53,47 @@ export async function* readPages(
   let reader: LogReader | null = null;
   let readerSequence = 0;
   let batch = PAGE_EVENTS.least;
+  let isSingly = true;
+  let isOver = false;
 
   function dropReader(): void {
     reader?.close();
     reader = null;
   }
 
+  /**
+   * A replica that lags may still have the log before this one: the leader has to hold the last event too, and then it
+   * holds all that came before it.
+   */
+  async function provenPage(events: readonly StoredEvent[], isEnd: boolean): Promise<SharedPage> {
+    const last = events.at(-1);
+    const [bounds, stored] = await Promise.all([
+      readBounds(bus, stream),
+      last ? readFromLeader(bus, stream, { seq: last.sequence }) : null,
+    ]);
+    if (last && stored && stored.messageId !== last.messageId) {
+      throw new BusUnavailableError(`a replica of ${stream} lags behind another log`);
+    }
+    return { events, isEnd, bounds };
+  }
+
+  /** From any replica as far as it goes; where it has nothing, from the leader. Never from both in one page. */
   async function readSingles(): Promise<SharedPage> {
     const events: StoredEvent[] = [];
+    let read: typeof readDirect = readDirect;
     for (let at = position.sequence; events.length < SINGLE_READS && at < untilSequence; ) {
       const query = { seq: at + 1, next_by_subj: subject };
-      const event =
-        (await readDirect(bus, stream, query)) ?? (await readFromLeader(bus, stream, query));
-      if (!event || event.sequence > untilSequence) break;
+      let event = await read(bus, stream, query);
+      if (!event && read === readDirect) {
+        if (events.length > 0) return await provenPage(events, false);
+        read = readFromLeader;
+        event = await read(bus, stream, query);
+      }
+      if (!event || event.sequence > untilSequence) return await provenPage(events, true);
       events.push(event);
       at = event.sequence;
     }
-    return { events, bounds: await readBounds(bus, stream) };
+    return await provenPage(events, false);
   }
 
   async function readBatch(): Promise<SharedPage> {
@@ -78,27 +102,30 @@ export async function* readPages(
     reader ??= openLogReader(bus, stream, { after: position, subject, batch });
     const { events, atEnd } = await reader.next(PAGE_WAIT_MS, batch);
     readerSequence = events.at(-1)?.sequence ?? position.sequence;
-    if (atEnd || events.length === 0) dropReader();
-    return { events, bounds: await readBounds(bus, stream) };
+    const isEnd = atEnd || events.length === 0;
+    if (isEnd) dropReader();
+    return await provenPage(events, isEnd);
   }
 
-  async function nextPage(isFirst: boolean): Promise<readonly StoredEvent[]> {
+  /** Singly where few are expected: at first, and where a replica has no more. */
+  async function nextPage(): Promise<readonly StoredEvent[]> {
     const { sequence } = position;
-    let page = isFirst ? await readSingles() : await shared.read(subject, sequence, readBatch);
-    if (page.events.length === 0 && !isFirst) page = await readSingles();
-    else if (!isFirst) {
-      const bytes = page.events.reduce((sum, { data }) => sum + data.byteLength, 0);
-      const fitting = Math.floor(PAGE_BYTES / (bytes / page.events.length + 1));
-      batch = Math.min(PAGE_EVENTS.most, Math.max(PAGE_EVENTS.least, fitting));
-    }
+    const page = isSingly ? await readSingles() : await shared.read(subject, sequence, readBatch);
     const events = page.events.filter((event) => event.sequence <= untilSequence);
+    isOver = isSingly && page.isEnd;
     if (range.epoch !== undefined && page.bounds.epoch !== range.epoch) {
       throw new HistoryLostError(`${stream} was made anew`);
     }
-    const throughSequence = events.at(-1)?.sequence ?? untilSequence;
+    const throughSequence = isOver ? untilSequence : (events.at(-1)?.sequence ?? sequence);
     if (range.isWhole && isGone(page.bounds, sequence, throughSequence)) {
       throw new HistoryLostError(`events of ${stream} were gone before they were read`);
     }
+    if (!isSingly && events.length > 0) {
+      const bytes = events.reduce((sum, { data }) => sum + data.byteLength, 0);
+      const fitting = Math.floor(PAGE_BYTES / (bytes / events.length + 1));
+      batch = Math.min(PAGE_EVENTS.most, Math.max(PAGE_EVENTS.least, fitting));
+    }
+    isSingly = isSingly ? events.length < SINGLE_READS : page.isEnd;
     return events;
   }
 
@@ -114,14 +141,13 @@ export async function* readPages(
 
   const backoff = createBackoff(50, 1_000);
   let failedSinceMs = 0;
-  let isFirst = true;
   try {
-    while (position.sequence < untilSequence) {
+    while (!isOver && position.sequence < untilSequence) {
       let page: readonly StoredEvent[];
       try {
         page = await inTurn(async () => {
           if (failedSinceMs > 0) await checkHistory();
-          return await nextPage(isFirst);
+          return await nextPage();
         });
       } catch (error) {
         dropReader();
@@ -134,9 +160,8 @@ export async function* readPages(
         continue;
       }
       failedSinceMs = 0;
-      isFirst = false;
       const last = page.at(-1);
-      if (!last) return;
+      if (!last) continue;
       yield page;
       position = { sequence: last.sequence, mark: last.messageId };
     }

@@ -3,6 +3,8 @@ import type { StoredEvent } from "./stream-reads.ts";
 
 export interface SharedPage {
   readonly events: readonly StoredEvent[];
+  /** Whoever was read from has nothing more; by the leader's word, that nothing more is there. */
+  readonly isEnd: boolean;
   /** Read after the events: what was there then was there when they were read. */
   readonly bounds: LogBounds;
 }

@@ -13,6 +13,7 @@ import {
 import type { OrderId, VendorId } from "@localstreet/contracts/ids";
 import type { NewOrder, OrderDecision } from "@localstreet/contracts/order";
 import { acknowledgedSchema } from "@localstreet/contracts/order-answers";
+import { raise } from "@localstreet/contracts/raise";
 import { type ResumeEvent, resumeEventSchema } from "@localstreet/contracts/vendor-events";
 import type { z } from "zod";
 import { explainFailure } from "../explain-failure.ts";
@@ -182,10 +183,14 @@ export function openOrderDesk(options: {
     }
   }
 
+  function readRecordAlone(): void {
+    readRecordOnce().catch(raise);
+  }
+
   /** What is under way or waits already is for this one too. */
   function readLater(waitMs: number): void {
     if (reading || readTimer !== undefined) return;
-    readTimer = setTimeout(() => void readRecordOnce(), waitMs);
+    readTimer = setTimeout(readRecordAlone, waitMs);
   }
 
   function readSoon(): void {
@@ -324,13 +329,15 @@ export function openOrderDesk(options: {
     }
   }
 
-  void readRecordOnce();
+  readRecordAlone();
   return {
     store,
     see(orderId) {
       if (isOpenHere(orderId) && !store.get().book.get(orderId)?.seen) teller.tell(orderId, "seen");
     },
-    answer: (orderId, given) => void answer(orderId, given),
+    answer(orderId, given) {
+      answer(orderId, given).catch(raise);
+    },
     close() {
       closing.abort();
       teller.close();

@@ -1,4 +1,5 @@
 import type { OrderId } from "@localstreet/contracts/ids";
+import { raise } from "@localstreet/contracts/raise";
 import { HttpError } from "../http-error.ts";
 
 type Telling = "received" | "seen";
@@ -45,10 +46,12 @@ export function createOrderTeller(options: {
       const next = waiting.shift();
       if (!next) return;
       active += 1;
-      tellOne(next.orderId, next.state).finally(() => {
-        active -= 1;
-        tellNext();
-      });
+      tellOne(next.orderId, next.state)
+        .finally(() => {
+          active -= 1;
+          tellNext();
+        })
+        .catch(raise);
     }
   }
 
