@@ -12,8 +12,8 @@ export interface SearchResult {
     readonly kind: ViolationKind;
     readonly what: string;
   } | null;
-  /** Of all schedules, one after the other, where it was asked for. */
-  readonly traces?: string;
+  /** A hash of all that happened, where it was asked for. */
+  readonly trace?: string;
 }
 
 /** A schedule ran into a loop without an end, or left a promise alone: a violation that ends the search itself. */
@@ -37,12 +37,12 @@ export async function runSearch(options: {
   readonly from: number;
   readonly count: number;
   readonly seconds: number;
-  readonly traces?: boolean;
+  readonly trace?: boolean;
   readonly mutant?: Mutant;
 }): Promise<SearchResult> {
-  const { from, count, seconds, traces = false, mutant } = options;
+  const { from, count, seconds, trace = false, mutant } = options;
   const args = ["--from", `${from}`, "--count", `${count}`, "--seconds", `${seconds}`];
-  if (traces) args.push("--traces");
+  if (trace) args.push("--trace");
   const mutate = new URL("./mutate.mjs", import.meta.url).href;
   const child = fork(new URL("./search.ts", import.meta.url), args, {
     execArgv: ["--conditions=source", ...(mutant ? ["--import", mutate] : []), "--import", "tsx"],

@@ -92,7 +92,7 @@ export function scheduleOf(seed: number): Schedule {
     replicas: random() < 0.5 ? 1 : 2,
     devices: 1 + Math.floor(random() * 3),
     memoryEvents: pick([1, 2, 4, 512]),
-    keepMs: pick([0, 1_000, 60_000]),
+    keepMs: pick([0, 4_000, 60_000]),
     tailCheckMs: pick([2_000, 10_000]),
     maxAgeMs: isAging ? 30_000 : NEVER_MS,
     readsFromFollower: random() < 0.3,

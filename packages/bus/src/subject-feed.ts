@@ -205,6 +205,8 @@ export function openSubjectFeed(options: SubjectFeedOptions): SubjectFeed {
     Math.min(5_000, Math.max(50, keepMs / 4)),
   );
   sweeper.unref();
+  // Nobody is kept.
+  if (keepMs === 0) clearInterval(sweeper);
   // Nothing passes until what was missed meanwhile is known.
   const stopListening = bus.onReconnect(() => forAll((followed) => followed.raiseDoubt()));
 
