@@ -78,7 +78,8 @@ export class StreamApi {
   /** `null` when the server answers nothing. `path` is what stands behind `$JS.API.`. */
   answer(path: string, body: string, readsFromFollower: boolean): ApiAnswer | null {
     const { follower, leader } = this.#log;
-    const copy = readsFromFollower ? follower : leader;
+    // A node that does not have the stream yet is not asked: another one answers.
+    const copy = readsFromFollower && follower.exists ? follower : leader;
     const [group, verb, ...rest] = path.split(".");
     if (group === "DIRECT") return copy.exists ? this.#direct(copy, body) : null;
     const isGet = group === "STREAM" && verb === "MSG";
