@@ -12,6 +12,7 @@ export type ViolationKind =
   | "false-reset"
   | "memory-differs"
   | "not-followed"
+  | "record"
   | "error";
 
 export interface Violation {

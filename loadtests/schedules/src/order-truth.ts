@@ -36,12 +36,16 @@ export class OrderTruth {
 
   publish(subject: string): StoredOrder {
     const orderId = `o-${++this.#next}`;
-    const messageId = `${subject.split(".")[1]}:new-order:${orderId}`;
+    const vendorId = subject.split(".")[1] as string;
+    const messageId = `${vendorId}:new-order:${orderId}`;
     const { seq } = this.#model.log.publish({
       subject,
       messageId,
       headers: { "Localstreet-Event": "new-order" },
-      data: Buffer.from(`{"orderId":"${orderId}"}`),
+      data: Buffer.from(
+        `{"orderId":"${orderId}","vendorId":"${vendorId}","buyerId":"ana","items":[{"name":"Bun","quantity":1,` +
+          `"unitPrice":700}],"total":700,"currency":"SEK","placedAt":"2026-01-01T00:00:00.000Z"}`,
+      ),
     });
     const order = { orderId, subject, sequence: seq, messageId };
     this.history.push(order);

@@ -44,6 +44,8 @@ export interface Setting {
   /** Events of a stream are kept for so long. */
   readonly maxAgeMs: number;
   readonly readsFromFollower: boolean;
+  /** The replicas project the log into a record too. */
+  readonly hasRecord: boolean;
   /** Operations that this schedule goes without. */
   readonly without: readonly Operation[];
 }
@@ -96,6 +98,7 @@ export function scheduleOf(seed: number): Schedule {
     tailCheckMs: pick([2_000, 10_000]),
     maxAgeMs: isAging ? 30_000 : NEVER_MS,
     readsFromFollower: random() < 0.3,
+    hasRecord: random() < 0.2,
     without: [...without],
   };
   const length = STEPS.least + Math.floor(random() * (STEPS.most - STEPS.least));

@@ -126,11 +126,20 @@ export class VirtualTime {
     )("node:timers/promises");
     promises.setTimeout = (ms: number, value: unknown, options?: { signal?: AbortSignal }) =>
       new Promise((resolve, reject) => {
-        const timer = setTimer(() => resolve(value), ms, null);
-        options?.signal?.addEventListener("abort", () => {
+        const signal = options?.signal;
+        const abort = () => {
           clearTimer(timer);
-          reject(options.signal?.reason);
-        });
+          reject(signal?.reason);
+        };
+        const timer = setTimer(
+          () => {
+            signal?.removeEventListener("abort", abort);
+            resolve(value);
+          },
+          ms,
+          null,
+        );
+        signal?.addEventListener("abort", abort);
       });
     promises.setImmediate = (value: unknown) =>
       new Promise((resolve) => immediate(() => resolve(value)));

@@ -13,7 +13,8 @@ import { DeviceSocket } from "./device-socket.ts";
 import type { ModelConnection } from "./model/model-connection.ts";
 import { NatsModel } from "./model/nats-model.ts";
 import { OrderTruth, type StoredOrder, type TruthBackup } from "./order-truth.ts";
-import { openReplica, type Replica } from "./replica.ts";
+import { openRecordInMemory, type RecordInMemory } from "./record-in-memory.ts";
+import { openReplica, RECORD_SETTINGS, type Replica } from "./replica.ts";
 import { decodeStep, type Operation, type Schedule, type Setting } from "./schedule.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
@@ -51,6 +52,7 @@ export class World {
   readonly #devices: Device[];
   readonly #links = new Map<Device, Link>();
   readonly #replicas: Replica[] = [];
+  readonly #record: RecordInMemory | null;
   readonly #backups: TruthBackup[] = [];
   readonly #violations: Violation[] = [];
   readonly #log: ((line: string) => void) | undefined;
@@ -73,6 +75,7 @@ export class World {
     });
     this.#model.readsFromFollower = setting.readsFromFollower;
     this.#truth = new OrderTruth(this.#model, EPOCHS[0]);
+    this.#record = setting.hasRecord ? openRecordInMemory({ now: () => time.wallMs }) : null;
     const truth = this.#truth;
     this.#devices = Array.from({ length: setting.devices }, (_, n) => {
       const violate = (violation: Violation) => this.violate(violation);
@@ -117,6 +120,7 @@ export class World {
       model: this.#model,
       setting: this.#setting,
       name: `replica-${at}`,
+      record: this.#record,
       onError: (error) => this.violate({ kind: "error", what: String(error) }),
     });
     let opened: Replica | null = null;
@@ -315,7 +319,7 @@ export class World {
       this.#links.delete(device);
     }
     for (const connection of replica.connections) connection.disconnect();
-    replica.stop();
+    replica.kill();
     await this.#openReplica(at);
   }
 
@@ -437,11 +441,34 @@ export class World {
     for (const subject of SUBJECTS) this.#truth.publish(subject);
     await this.#calm(SOON_MS);
     this.#judgeAll("with one more order");
+    await this.#judgeRecord("at last");
   }
 
   #judgeAll(when: string): void {
     if (this.#violations.length > 0) return;
     for (const device of this.#devices) device.judge(when);
+  }
+
+  /** What the log holds is in the record, and the record stands at the log's end. */
+  async #judgeRecord(when: string): Promise<void> {
+    if (!this.#record || this.#violations.length > 0) return;
+    // A replica that was killed may hold the lease.
+    await this.#calm(RECORD_SETTINGS.leaseMs + SOON_MS);
+    const { history, epoch } = this.#truth;
+    const position = this.#record.position();
+    if (position.epoch !== epoch || position.sequence !== history.length) {
+      const what = `the record stands at ${position.epoch}-${position.sequence}, the log ends at ${epoch}-${history.length} (${when})`;
+      this.violate({ kind: "record", what });
+      return;
+    }
+    const recorded = new Set(this.#record.rows().map(({ orderId }) => orderId as string));
+    const missing = history.find(
+      (order) => this.#truth.isKept(order) && !recorded.has(order.orderId),
+    );
+    if (missing) {
+      const what = `the record misses ${missing.orderId} at ${missing.sequence} (${when})`;
+      this.violate({ kind: "record", what });
+    }
   }
 
   /** What memory says of an id, the log says too. */

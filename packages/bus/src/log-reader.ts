@@ -34,6 +34,8 @@ export interface LogReaderOptions {
   /** Where it begins: a sequence, or a position, which is proven to be one of the log whenever reading begins anew. */
   readonly afterSequence?: number;
   readonly after?: LogPosition;
+  /** The log that is meant: another one is an error. The first one that is met, without it. */
+  readonly epoch?: string;
   readonly subject?: string;
   readonly batch: number;
 }
@@ -48,7 +50,7 @@ export function openLogReader(bus: Bus, stream: string, options: LogReaderOption
   /** The newest position whose mark is known. */
   let proof: LogPosition = options.after ?? LOG_START;
   let endSequence = position;
-  let epoch: string | null = null;
+  let epoch = options.epoch ?? null;
   let consumer: StreamConsumer | null = null;
   let backoff = createBackoff(50, 1_000);
 

@@ -52,6 +52,7 @@ export async function* readPages(
   let position = range.after;
   let reader: LogReader | null = null;
   let readerSequence = 0;
+  const meant = range.epoch === undefined ? {} : { epoch: range.epoch };
   let batch = PAGE_EVENTS.least;
   let isSingly = true;
   let isOver = false;
@@ -99,7 +100,7 @@ export async function* readPages(
   async function readBatch(): Promise<SharedPage> {
     // The pages between came from other readers.
     if (readerSequence !== position.sequence) dropReader();
-    reader ??= openLogReader(bus, stream, { after: position, subject, batch });
+    reader ??= openLogReader(bus, stream, { after: position, subject, batch, ...meant });
     const { events, atEnd } = await reader.next(PAGE_WAIT_MS, batch);
     readerSequence = events.at(-1)?.sequence ?? position.sequence;
     const isEnd = atEnd || events.length === 0;

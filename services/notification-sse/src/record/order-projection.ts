@@ -104,6 +104,7 @@ export function startOrderProjection(options: ProjectionOptions): OrderProjectio
       const begun = await beginAt(leased.position);
       if (!begun || !(await retrySetAside(begun, signal))) return;
       const reader = openLogReader(bus, VENDOR_STREAM, {
+        epoch: begun.epoch,
         after: { sequence: begun.sequence, mark: begun.messageId },
         batch: settings.eventsAtOnce,
       });
