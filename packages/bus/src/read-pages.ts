@@ -5,7 +5,7 @@ import { isGone, readBounds } from "./log-bounds.ts";
 import type { LogPosition } from "./log-position.ts";
 import { type LogReader, LogReplacedError, openLogReader } from "./log-reader.ts";
 import type { SharedPage, SharedPages } from "./shared-pages.ts";
-import { readDirect, readFromLeader, type StoredEvent } from "./stream-reads.ts";
+import { readFromLeader, type StoredEvent } from "./stream-reads.ts";
 
 export interface PageRange {
   readonly subject: string;
@@ -35,8 +35,8 @@ export class HistoryLostError extends BusUnavailableError {}
 
 /**
  * A subject's events in a range, in order, as far as they are kept, in pages of bounded size; each is read when it is
- * asked for, and is known to be whole before it is handed out. Reads from any replica: when that one has nothing more the
- * leader says whether it lags. Goes on where it was when the consumer or the connection is lost. Readers at the same place
+ * asked for, and is known to be whole before it is handed out. Few are read from the leader, many from any replica, whose end
+ * the leader has to confirm. Goes on where it was when the consumer or the connection is lost. Readers at the same place
  * share a page.
  *
  * @throws {HistoryLostError} where the range was to be whole, and when the log is no longer the one that was read.
@@ -62,39 +62,17 @@ export async function* readPages(
     reader = null;
   }
 
-  /**
-   * A replica that lags may still have the log before this one: the leader has to hold the last event too, and then it
-   * holds all that came before it.
-   */
-  async function provenPage(events: readonly StoredEvent[], isEnd: boolean): Promise<SharedPage> {
-    const last = events.at(-1);
-    const [bounds, stored] = await Promise.all([
-      readBounds(bus, stream),
-      last ? readFromLeader(bus, stream, { seq: last.sequence }) : null,
-    ]);
-    if (last && stored && stored.messageId !== last.messageId) {
-      throw new BusUnavailableError(`a replica of ${stream} lags behind another log`);
-    }
-    return { events, isEnd, bounds };
-  }
-
-  /** From any replica as far as it goes; where it has nothing, from the leader. Never from both in one page. */
   async function readSingles(): Promise<SharedPage> {
     const events: StoredEvent[] = [];
-    let read: typeof readDirect = readDirect;
+    let isEnd = false;
     for (let at = position.sequence; events.length < SINGLE_READS && at < untilSequence; ) {
-      const query = { seq: at + 1, next_by_subj: subject };
-      let event = await read(bus, stream, query);
-      if (!event && read === readDirect) {
-        if (events.length > 0) return await provenPage(events, false);
-        read = readFromLeader;
-        event = await read(bus, stream, query);
-      }
-      if (!event || event.sequence > untilSequence) return await provenPage(events, true);
+      const event = await readFromLeader(bus, stream, { seq: at + 1, next_by_subj: subject });
+      isEnd = !event || event.sequence > untilSequence;
+      if (!event || isEnd) break;
       events.push(event);
       at = event.sequence;
     }
-    return await provenPage(events, false);
+    return { events, isEnd, bounds: await readBounds(bus, stream) };
   }
 
   async function readBatch(): Promise<SharedPage> {
@@ -105,10 +83,20 @@ export async function* readPages(
     readerSequence = events.at(-1)?.sequence ?? position.sequence;
     const isEnd = atEnd || events.length === 0;
     if (isEnd) dropReader();
-    return await provenPage(events, isEnd);
+    const last = events.at(-1);
+    const [bounds, stored] = await Promise.all([
+      readBounds(bus, stream),
+      last ? readFromLeader(bus, stream, { seq: last.sequence }) : null,
+    ]);
+    // A replica that lags may still have the log before this one. The leader has to hold the last event too, and then it
+    // holds all that came before it.
+    if (last && stored && stored.messageId !== last.messageId) {
+      throw new BusUnavailableError(`a replica of ${stream} lags behind another log`);
+    }
+    return { events, isEnd, bounds };
   }
 
-  /** Singly where few are expected: at first, and where a replica has no more. */
+  /** Singly where few are expected: at first, and where a replica has no more. Its end is the leader's word. */
   async function nextPage(): Promise<readonly StoredEvent[]> {
     const { sequence } = position;
     const page = isSingly ? await readSingles() : await shared.read(subject, sequence, readBatch);
