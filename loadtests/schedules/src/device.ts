@@ -111,7 +111,7 @@ export class Device {
       (order) =>
         order.subject === this.subject &&
         order.sequence > after &&
-        (order.sequence > this.#gapThrough || this.#truth.isKept(order)),
+        (order.sequence > this.#gapThrough || this.#truth.isFound(order)),
     );
   }
 

@@ -57,6 +57,18 @@ export class OrderTruth {
     return this.#model.log.get(sequence) !== null;
   }
 
+  /**
+   * Whether a read of the subject finds it. nats-server 2.9 may lose an order to such reads once newer ones of the subject
+   * have been deleted one by one; a client that was told of a gap finds it in the snapshot.
+   */
+  isFound(order: StoredOrder): boolean {
+    if (!this.isKept(order)) return false;
+    return !this.history.some(
+      (other) =>
+        other.subject === order.subject && other.sequence > order.sequence && !this.isKept(other),
+    );
+  }
+
   isOfThisLog(order: StoredOrder): boolean {
     return this.history[order.sequence - 1] === order;
   }
