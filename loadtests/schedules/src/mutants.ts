@@ -42,7 +42,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "what came and went is not looked for",
     file: FOLLOWED,
-    from: "if (isGone(bounds, this.#proven.sequence)) {",
+    from: "if (this.#isLost(bounds)) {",
     to: "if (false) {",
   },
   {

@@ -1,7 +1,7 @@
 import { createBackoff } from "./backoff.ts";
 import { BusUnavailableError } from "./bus-error.ts";
 import type { BusLogger } from "./connection.ts";
-import { isGone } from "./log-bounds.ts";
+import type { LogBounds } from "./log-bounds.ts";
 import { LOG_START, type LogPosition, positionId, positionOf } from "./log-position.ts";
 import type { LogWatch } from "./log-watch.ts";
 import { HistoryLostError } from "./read-pages.ts";
@@ -271,8 +271,7 @@ export class FollowedSubject {
     const bounds = await this.#watch.bounds();
     this.#assertRunning();
     if (bounds.epoch !== this.#epoch) throw new BusUnavailableError("the log was made anew");
-    // Behind the end too: nats-server 2.9 finds no newest event of a subject once that one has been deleted.
-    if (isGone(bounds, this.#proven.sequence)) {
+    if (this.#isLost(bounds)) {
       this.#onLost();
       this.#assertRunning();
     }
@@ -283,6 +282,18 @@ export class FollowedSubject {
     // The head was read after the end, and nothing is gone: nothing of this subject lies between.
     if (end.sequence > this.position.sequence) this.#position = end;
     if (end.sequence > this.#proven.sequence) this.#proven = end;
+  }
+
+  /**
+   * Whether something may have gone before it passed here. Live events that name each other leave nothing out, but for what
+   * was deleted one by one: the server then names the one before. It also finds no newest event of a subject any more once
+   * that one has been deleted (2.9), so deletions behind the end count.
+   */
+  #isLost({ firstSequence, deleted }: LogBounds): boolean {
+    if (firstSequence > this.position.sequence + 1) return true;
+    return deleted.some(
+      (sequence) => sequence > this.#proven.sequence && this.#recent.markAt(sequence) === null,
+    );
   }
 
   /** What passed since the last check came live, and only the log itself proves that it came from this one. */

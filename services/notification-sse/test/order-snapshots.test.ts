@@ -123,7 +123,7 @@ test("S25: a snapshot and the stream from its asOf tell every event once, while 
 test("S25 S26: an order's way is the same on every replica, with who did what and when", async () => {
   const [one, two] = notification.replicas;
   const vendorId = newVendor();
-  const order = newOrder({ note: "by the \u0000 back door" });
+  const order = newOrder({ note: "by the \u0007 back door" });
   await storeOrder(one, vendorId, order);
   async function orderNow() {
     const [first, second] = await Promise.all(
