@@ -48,8 +48,18 @@ export async function startLossyGateway(...losses: Loss[]) {
     const seq = (lastSeq.get(vendorId) ?? 0) + 1;
     lastSeq.set(vendorId, seq);
     const { ref, clientMessageId, content } = frame;
-    const message = { clientMessageId, content, seq, conversationId: vendorId };
-    push([socket], { ...message, type: "ack", ref });
+    const message = {
+      ...{
+        clientMessageId,
+        content,
+        seq,
+        conversationId: vendorId,
+        messageId: `m-${vendorId}-${seq}`,
+      },
+      ...{ senderId: party, side: party === vendorId ? "vendor" : "buyer", orderId: null },
+      createdAt: new Date().toISOString(),
+    };
+    push([socket], { ...message, type: "ack", duplicate: false, ref });
     const other = party === vendorId ? buyerOf(vendorId) : vendorId;
     if (!lose("message")) push(parties.get(other), { ...message, type: "message" });
     const data = JSON.stringify({ kind: "chat", text: content });
@@ -65,7 +75,10 @@ export async function startLossyGateway(...losses: Loss[]) {
     else if (route === "location") {
       response.writeHead(204).end();
       if (lose("fix")) return;
-      push(watchers.get(drivers.get(id) ?? ""), { ...body, type: "location-update" });
+      const deliveryId = drivers.get(id) ?? "";
+      const timestamp = new Date().toISOString();
+      const fix = { accuracy: null, heading: null, speed: null, recordedAt: timestamp, ...body };
+      push(watchers.get(deliveryId), { ...fix, timestamp, deliveryId, type: "location-update" });
     } else if (kind === "deliveries") {
       drivers.set(body.driverId, id);
       response.writeHead(body.status === "assigned" ? 201 : 200).end("{}");
@@ -81,10 +94,14 @@ export async function startLossyGateway(...losses: Loss[]) {
       if (frame.type === "authenticate") {
         party = partyOf(String(frame.token));
         add(parties, party, socket);
-        push([socket], { type: "authenticated", ref: frame.ref, pingIntervalMs: 25_000 });
+        const expiresAt = new Date(Date.now() + 3_600_000).toISOString();
+        const about = { userId: party, expiresAt, pingIntervalMs: 25_000 };
+        push([socket], { ...about, type: "authenticated", ref: frame.ref });
       } else if (frame.type === "watch-delivery") {
         add(watchers, String(frame.deliveryId), socket);
-        push([socket], { type: "watching", ref: frame.ref });
+        const driver = { state: "lost", position: null, fixAt: null };
+        const watching = { deliveryId: frame.deliveryId, status: "assigned", driver };
+        push([socket], { ...watching, type: "watching", ref: frame.ref });
       } else takeMessage(socket, party, frame);
     });
   });
