@@ -132,6 +132,18 @@ test("S6: an id that was given out is complete when the newest event has been de
   }
 });
 
+test("S46 S8: a log that an operator gives another epoch, as after a restore, is another log to all", async () => {
+  await using market = await startMarketplace();
+  const publisher = await market.connect("publisher");
+  const { log, overs } = await follow(market, { tailCheckMs: 100 });
+  const { id } = await publishOrder(publisher, "bakery", "o-1");
+  await market.streams.update("VENDOR", { description: "epoch:abcd1234" });
+  await until(() => overs.length === 1, { what: "the end of the following" });
+  for (const given of [id, overs[0] as string]) {
+    expect((await judgeByLog(log, bakery, given)).status).toBe("reset");
+  }
+});
+
 test("S16: a reader that waits for NATS takes no turn", async () => {
   await using market = await startMarketplace();
   await using relay = await startRelay(market.nats.port);
