@@ -98,7 +98,7 @@ export function scheduleOf(seed: number): Schedule {
     tailCheckMs: pick([2_000, 10_000]),
     maxAgeMs: isAging ? 30_000 : NEVER_MS,
     readsFromFollower: random() < 0.3,
-    hasRecord: random() < 0.2,
+    hasRecord: random() < 0.05,
     without: [...without],
   };
   const length = STEPS.least + Math.floor(random() * (STEPS.most - STEPS.least));
