@@ -9,7 +9,7 @@ import { formatTotals, parseTotals } from "./totals-reporter.ts";
 
 const LOG_DIR = join(CHECKOUT, ".localstreet/test");
 const CHECK_TIMEOUT_MS = 300_000;
-const TESTS_TIMEOUT_MS = 900_000;
+const TESTS_TIMEOUT_MS = 1_800_000;
 
 const say = (line: string) => console.log(line);
 const progress = createProgress(say);

@@ -84,8 +84,14 @@ test(
     expect((await market.postOrder("two-page-shop", "rings")).status).toBe(202);
     for (const page of [one, two]) await page.locator(".order-ringing").waitFor();
     await toAnswer(1).waitFor();
-    await order(one, "rings").locator("strong").first().click();
-    await order(two, "rings").getByText("Seen").waitFor();
+    // A card that has just moved takes no click.
+    await until(
+      async () => {
+        await order(one, "rings").locator("strong").first().click();
+        return await order(two, "rings").getByText("Seen").isVisible();
+      },
+      { what: "the order is seen on the other page", timeoutMs: 20_000 },
+    );
     expect(await two.locator(".order-ringing").count()).toBe(0);
     await order(two, "rings").getByRole("button", { name: "Accept" }).click();
     await order(two, "rings").getByText("by you").waitFor();

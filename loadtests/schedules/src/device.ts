@@ -38,6 +38,8 @@ export class Device {
   readonly #violate: (violation: Violation) => void;
   /** The id that it comes back with. */
   cursor: string | null = null;
+  /** All that it was given. */
+  readonly ids = new Set<string>();
   /** How many frames it was sent that end a stream. */
   isOver = false;
   #opening: Opening = { id: null, replacements: 0, mayMeetOldCopies: false };
@@ -122,7 +124,10 @@ export class Device {
       if (at > 0) fields.set(line.slice(0, at), line.slice(at + 2));
     }
     const id = fields.get("id");
-    if (id !== undefined) this.cursor = id;
+    if (id !== undefined) {
+      this.cursor = id;
+      this.ids.add(id);
+    }
     const data = fields.get("data");
     switch (fields.get("event")) {
       case "resume":

@@ -142,8 +142,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "memory says complete of what it has forgotten",
     file: FEED,
-    from: "wholeAfter: recent.sinceSequence,",
+    from: "wholeAfter: followed.wholeAfter,",
     to: "wholeAfter: 0,",
+  },
+  {
+    name: "memory says complete of what the log has lost",
+    file: FEED,
+    from: "wholeAfter: followed.wholeAfter,",
+    to: "wholeAfter: recent.sinceSequence,",
   },
   {
     name: "the log judges without the event at the id",

@@ -474,16 +474,17 @@ export class World {
   /** What memory says of an id, the log says too. */
   async #compareMemory(): Promise<void> {
     for (const [device, { following, replica }] of this.#links) {
-      const id = device.cursor;
-      if (!following || id === null || following.missed(id) === null) continue;
-      let told: string | null = null;
-      judgeByLog(replica.log, device.subject, id).then(({ status }) => {
-        told = status;
-      }, raise);
-      await this.#calm(0);
-      if (told !== "complete" && told !== null) {
-        const what = `${device.name} with ${id}: complete by memory, ${told} by the log`;
-        this.violate({ kind: "memory-differs", what });
+      for (const id of device.ids) {
+        if (!following || following.missed(id) === null) continue;
+        let told: string | null = null;
+        judgeByLog(replica.log, device.subject, id).then(({ status }) => {
+          told = status;
+        }, raise);
+        await this.#calm(0);
+        if (told !== "complete" && told !== null) {
+          const what = `${device.name} with ${id}: complete by memory, ${told} by the log`;
+          this.violate({ kind: "memory-differs", what });
+        }
       }
     }
   }

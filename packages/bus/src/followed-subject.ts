@@ -55,6 +55,8 @@ export class FollowedSubject {
   #last: LogPosition = LOG_START;
   /** Of the newest live copy: those of one log come in ascending order. */
   #lastLive = 0;
+  /** Of the newest event that the log no longer has, as of the last check. */
+  #goneSequence = 0;
   #checksBegun = 0;
   /** Counted, so that a check knows whether another doubt has come since it began. */
   #doubts = 0;
@@ -123,6 +125,14 @@ export class FollowedSubject {
   /** The id of the newest position up to which nothing was missed. */
   get provenId(): string {
     return positionId(this.#epoch, this.subject, this.#proven);
+  }
+
+  /**
+   * Every event behind this sequence is in memory, and in the log: memory says nothing of an id that the log would not say,
+   * so that all replicas say the same.
+   */
+  get wholeAfter(): number {
+    return Math.max(this.#recent.sinceSequence, this.#goneSequence);
   }
 
   /** What has passed lately; complete up to `position`. */
@@ -238,6 +248,7 @@ export class FollowedSubject {
       // Each answer is asked for after the one before it: what the log held then is proven to be what it holds now.
       const end = await this.#watch.read();
       this.#assertRunning();
+      this.#goneSequence = Math.max(end.firstSequence - 1, end.deleted.at(-1) ?? 0);
       if (this.#position === null) await this.#begin(end.epoch, end.position);
       else if (end.lastSequence < position.sequence) this.#onReplaced();
       else if (end.lastSequence > this.#proven.sequence) await this.#catchUp(end.position);

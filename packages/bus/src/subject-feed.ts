@@ -221,7 +221,7 @@ export function openSubjectFeed(options: SubjectFeedOptions): SubjectFeed {
         const verdict = judge(subject, lastEventId, {
           epoch,
           lastSequence: start.sequence,
-          wholeAfter: recent.sinceSequence,
+          wholeAfter: followed.wholeAfter,
           markAt: (sequence) => recent.markAt(sequence) ?? watch.markAt(sequence),
         });
         if (verdict !== "complete" || followed.isStopped) return null;

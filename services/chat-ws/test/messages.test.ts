@@ -278,7 +278,8 @@ test("C10: over the rate an error says when to come back, and others are unharme
   const refused = answers.find(({ type }) => type === "error");
   expect(refused).toMatchObject({ code: "rate-limited", retryable: true });
   expect(refused.retryAfterMs).toBeGreaterThan(0);
-  expect(refused.retryAfterMs).toBeLessThanOrEqual(100);
+  // One message takes 100 ms; a replica may have let two more through before Redis knew of them.
+  expect(refused.retryAfterMs).toBeLessThanOrEqual(300);
   expect(await say(calm, { to: vendorId })).toMatchObject({ type: "ack" });
   eager.close();
   calm.close();
