@@ -3,6 +3,7 @@ import { seededRandom } from "./virtual-time.ts";
 /** Each with its weight: how often a schedule takes it. */
 const OPERATIONS = {
   publish: 12,
+  "publish-many": 2,
   "publish-same-again": 1,
   "deliver-live": 10,
   "lose-live": 3,

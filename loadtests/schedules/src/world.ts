@@ -23,6 +23,8 @@ const EPOCHS = ["epoch0aa", "epoch1bb", "epoch2cc", "epoch3dd", "epoch4ee", "epo
 /** Times that matter to some timer: of a backoff, a check, a request, a memory. */
 const TIMES_MS = [10, 60, 300, 1_100, 2_500, 5_100, 12_000, 31_000] as const;
 const OUTBOX_BYTES = 8_192;
+/** More than a reader takes one by one. */
+const MANY = 7;
 /** A moment, in which everybody who is away comes back. */
 const MOMENT_MS = 100;
 /** S11: within 2 s of a reconnect, and of a tail check: with one every 10 s, within 12 s at worst. */
@@ -150,6 +152,12 @@ export class World {
       case "publish": {
         this.#lastOrder = this.#truth.publish(pick(SUBJECTS) as string);
         this.#say(`publish ${this.#lastOrder.orderId} at ${this.#lastOrder.sequence}`);
+        return true;
+      }
+      case "publish-many": {
+        const subject = pick(SUBJECTS) as string;
+        for (let n = 0; n < MANY; n++) this.#lastOrder = this.#truth.publish(subject);
+        this.#say(`publish ${MANY}, the last ${this.#lastOrder?.orderId}`);
         return true;
       }
       case "publish-same-again": {
