@@ -3,8 +3,8 @@ import { expect, test } from "vitest";
 import { MUTANTS } from "../src/mutants.ts";
 
 test("S5 S6 S11 S46: in some seconds of schedules no acknowledged order is lost, repeated or misordered untold", async () => {
-  const from = 1 + Math.floor(Math.random() * 1e9);
-  const { found, schedules } = await runSearch({ from, count: 1e9, seconds: 8 });
+  // The same seeds each time: a change is judged by its own doing. New ones are for `npm run schedules`.
+  const { found, schedules } = await runSearch({ from: 1, count: 4_000, seconds: 8 });
   expect(found, "again: npm run schedules -- --seed <seed>").toBeNull();
   expect(schedules).toBeGreaterThan(50);
 }, 60_000);
