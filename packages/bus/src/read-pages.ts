@@ -2,7 +2,7 @@ import { createBackoff } from "./backoff.ts";
 import { BusUnavailableError } from "./bus-error.ts";
 import type { Bus } from "./connection.ts";
 import { isGone, readBounds } from "./log-bounds.ts";
-import type { LogPosition } from "./log-position.ts";
+import { type LogPosition, positionOf } from "./log-position.ts";
 import { type LogReader, LogReplacedError, openLogReader } from "./log-reader.ts";
 import type { SharedPage, SharedPages } from "./shared-pages.ts";
 import { readFromLeader, type StoredEvent } from "./stream-reads.ts";
@@ -143,8 +143,8 @@ export async function* readPages(
         dropReader();
         if (error instanceof LogReplacedError) throw new HistoryLostError(error.message);
         failedSinceMs ||= performance.now();
-        const isOver = performance.now() - failedSinceMs >= patienceMs;
-        if (isOver || error instanceof HistoryLostError) throw error;
+        const isPatienceOver = performance.now() - failedSinceMs >= patienceMs;
+        if (isPatienceOver || error instanceof HistoryLostError) throw error;
         if (!(error instanceof BusUnavailableError)) throw error;
         await backoff.wait();
         continue;
@@ -153,7 +153,7 @@ export async function* readPages(
       const last = page.at(-1);
       if (!last) continue;
       yield page;
-      position = { sequence: last.sequence, mark: last.messageId };
+      position = positionOf(last);
     }
   } finally {
     dropReader();

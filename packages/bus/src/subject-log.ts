@@ -2,7 +2,7 @@ import { createBackoff } from "./backoff.ts";
 import { type Bus, BusUnavailableError } from "./connection.ts";
 import { internalsOf } from "./internals.ts";
 import { type LogBounds, readBounds } from "./log-bounds.ts";
-import { LOG_START, type LogPosition } from "./log-position.ts";
+import { LOG_START, type LogPosition, positionOf } from "./log-position.ts";
 import { readLast } from "./read-last.ts";
 import { type PageRange, readPages } from "./read-pages.ts";
 import { createSharedPages } from "./shared-pages.ts";
@@ -70,7 +70,7 @@ export async function openSubjectLog(
     if (sequence === 0) return { ...bounds, position: LOG_START };
     // Something came in between, or the newest was deleted.
     const event = newest?.sequence === sequence ? newest : await log.eventAt(sequence);
-    if (event) return { ...bounds, position: { sequence, mark: event.messageId } };
+    if (event) return { ...bounds, position: positionOf(event) };
     const later = await log.bounds();
     const isGoneFromIt = sequence < later.firstSequence || later.deleted.includes(sequence);
     if (later.epoch !== bounds.epoch || !isGoneFromIt) return null;

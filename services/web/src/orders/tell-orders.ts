@@ -1,3 +1,4 @@
+import { sleep } from "@localstreet/client/abortable";
 import type { OrderId } from "@localstreet/contracts/ids";
 import { raise } from "@localstreet/contracts/raise";
 import { HttpError } from "../http-error.ts";
@@ -35,7 +36,7 @@ export function createOrderTeller(options: {
       } catch (error) {
         if (isFinal(error)) return;
         const retryAfterMs = error instanceof HttpError ? (error.retryAfterMs ?? 0) : 0;
-        await pause(Math.min(Math.max(waitMs, retryAfterMs), LONGEST_RETRY_MS), closing.signal);
+        await sleep(Math.min(Math.max(waitMs, retryAfterMs), LONGEST_RETRY_MS), closing.signal);
         waitMs *= 2;
       }
     }
@@ -78,17 +79,4 @@ export function createOrderTeller(options: {
 function isFinal(error: unknown): boolean {
   if (!(error instanceof HttpError)) return false;
   return error.status < 500 && ![401, 408, 429].includes(error.status);
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done);
-    if (signal.aborted) done();
-  });
 }
